@@ -43,6 +43,9 @@ export interface SnapshotManifest {
   readonly shards: readonly ShardPart[];
 }
 
+/** Reads of a store whose snapshots are replaced meanwhile. */
+const READS_MAX = 5;
+
 const prefix = "snapshots/";
 const manifestSuffix = "/manifest.json";
 const pinSuffix = "/pinned";
@@ -81,19 +84,23 @@ export async function readManifests(
   blobs: BlobStore,
   onDamaged: (error: unknown) => void = () => {},
 ): Promise<SnapshotManifest[]> {
-  const names = (await listSnapshotBlobs(blobs)).filter(isManifest);
-  const manifests: SnapshotManifest[] = [];
-  for (const name of names.reverse()) {
-    try {
-      const bytes = await blobs.get(name);
-      if (bytes === undefined) continue; // deleted after it was listed
-      manifests.push(decodeManifest(name, bytes));
-    } catch (error) {
-      if (manifests.length === 0 || !isDamage(error)) throw error;
-      onDamaged(error);
+  for (let reads = 1;; reads++) {
+    const names = (await listSnapshotBlobs(blobs)).filter(isManifest);
+    const manifests: SnapshotManifest[] = [];
+    for (const name of names.reverse()) {
+      try {
+        const bytes = await blobs.get(name);
+        if (bytes === undefined) continue; // deleted after it was listed
+        manifests.push(decodeManifest(name, bytes));
+      } catch (error) {
+        if (manifests.length === 0 || !isDamage(error)) throw error;
+        onDamaged(error);
+      }
     }
+    if (manifests.length > 0 || names.length === 0) return manifests;
+    // Newer snapshots, of which none is listed, have replaced all of these.
+    if (reads === READS_MAX) throw new SnapshotError(names[0], "it was deleted while it was read");
   }
-  return manifests;
 }
 
 function decodeManifest(name: string, bytes: Uint8Array): SnapshotManifest {

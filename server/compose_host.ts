@@ -74,7 +74,7 @@ export async function composeHost(
       snapshotOutcome,
       host,
       onStep,
-      ...(fence && { fence, ownBlobs }),
+      ...(fence && { meshBlobs: { own: ownBlobs, fence } }),
       logs: stores,
     },
     async (started) => {

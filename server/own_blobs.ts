@@ -5,18 +5,15 @@
  *
  * The first host puts a mark into the store, and its id into the coordination store. All hosts look
  * for the mark of that id at their start: of two hosts that begin at once with different stores the
- * coordination store takes one mark, and the other host does not find it.
+ * coordination store takes one mark, and the other host does not find it. Later each part looks for
+ * it before it begins from a snapshot, since a volume may go away, or be emptied, while hosts run.
  */
 import type { StorageSection } from "../configuration/sections/mesh.ts";
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
-import type { Coordination, HostRun, MeshIdentity } from "../mesh/ports/coordination.ts";
+import type { Coordination, HostRun, MeshIdentity, MeshView } from "../mesh/ports/coordination.ts";
 import { deleteMark, hostOfMark, listMarks, type MeshMark, putMark } from "../records/mesh_mark.ts";
+import { OtherBlobsError, type OwnStore, requireMark } from "../records/own_store.ts";
 import { listSnapshots } from "../records/snapshot_manifest.ts";
-
-/** The blob store of a host is not that of its mesh. */
-export class OtherBlobsError extends Error {
-  override readonly name = "OtherBlobsError";
-}
 
 export interface OwnBlobsOptions {
   readonly blobs: BlobStore;
@@ -48,14 +45,45 @@ export class OwnBlobs {
   async require({ coordination, identity: { mesh, blobsMark } }: OwnerMesh): Promise<void> {
     const { blobs, place } = this.#options;
     const own = blobsMark ?? await this.#claim(coordination, mesh);
-    const marks = await listMarks(blobs);
-    if (marks.some((each) => each.mesh === mesh && each.mark === own)) return;
-    await this.#refuseOthers(marks, mesh);
-    throw new OtherBlobsError(
-      `${place} is not the store of this mesh: it lacks the mark that the hosts share. Give all ` +
-        "hosts the same directory or bucket, and see whether its volume is mounted. Where the store " +
-        "was emptied or made anew, `cairn recover --accept-loss` lets the hosts begin with it.",
-    );
+    try {
+      await requireMark(blobs, { place, mark: { mesh, mark: own } });
+    } catch (error) {
+      if (error instanceof OtherBlobsError) await this.#refuseOthers(await listMarks(blobs), mesh);
+      throw error;
+    }
+  }
+
+  /** The store from which the parts of the mesh begin that are made on this host. */
+  storeOf(
+    { identity: { mesh, blobsMark }, oldestSnapshot }: Pick<
+      MeshView,
+      "identity" | "oldestSnapshot"
+    >,
+  ): OwnStore {
+    const { place } = this.#options;
+    return {
+      place,
+      ...(blobsMark !== undefined && { mark: { mesh, mark: blobsMark } }),
+      ...(oldestSnapshot !== undefined && { oldestSnapshot }),
+    };
+  }
+
+  /**
+   * Makes this the store of the mesh, whatever it lacks, for an operator: all parts begin from its
+   * newest snapshot. Its earlier marks go, so that no copy of it is taken for it.
+   */
+  async accept(
+    { coordination, mesh }: { coordination: Pick<Coordination, "acceptLoss">; mesh: string },
+  ): Promise<void> {
+    const { blobs, run: { host, incarnation: mark } } = this.#options;
+    const before = await listMarks(blobs);
+    const [newestSnapshot] = await listSnapshots(blobs);
+    await putMark(blobs, { mesh, mark }, host);
+    await coordination.acceptLoss({
+      mark,
+      ...(newestSnapshot !== undefined && { newestSnapshot }),
+    });
+    for (const each of before) await deleteMark(blobs, each);
   }
 
   /**

@@ -27,7 +27,7 @@ export interface PlacedPartitionsOptions {
    * The joiner or trainer of a key on this host, under the epoch of its placement, and the actors
    * that follow it.
    */
-  readonly actorsOf: (key: PlacedKey, epoch: number) => readonly PlannedActor[];
+  readonly actorsOf: (key: PlacedKey, epoch: number, view: MeshView) => readonly PlannedActor[];
 }
 
 interface Running {
@@ -88,7 +88,7 @@ export class PlacedPartitions {
     for (const [key, duty] of dutiesOf(view, this.#options.run)) {
       if (key.startsWith("shard/")) continue;
       const { epoch } = duty.placement;
-      this.#options.actorsOf(key, epoch).forEach((actor, i) => {
+      this.#options.actorsOf(key, epoch, view).forEach((actor, i) => {
         const address: Address = `${actor.kind}/${actor.key}`;
         wanted.set(address, { key, epoch, leads: i === 0, actor, duty });
       });

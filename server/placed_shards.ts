@@ -28,6 +28,7 @@ import {
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
+import type { OwnStore } from "../records/own_store.ts";
 import { present } from "../structures/invariant.ts";
 import { CopyFailures } from "./copy_failures.ts";
 import type { Pauses } from "./pauses.ts";
@@ -43,6 +44,8 @@ export interface PlacedShardsOptions {
   readonly run: HostRun;
   /** The shards of the sharding that this host follows. */
   readonly shards: () => ShardsOptions;
+  /** The blob store from which the shards begin; default: any. */
+  readonly storeOf?: ((view: MeshView) => OwnStore) | undefined;
   /** The node of a shard on this host. */
   readonly nodeOf: (shard: number) => string;
   readonly pauses: Pauses;
@@ -78,6 +81,8 @@ export class PlacedShards {
   readonly #failures: CopyFailures;
   /** Steps under way, and the duties that they serve; looks leave their shards alone. */
   readonly #busy = new Map<number, Step>();
+  /** The blob store from which shards begin, as of the last look. */
+  #store: OwnStore | undefined;
   #stopped = false;
 
   constructor(options: PlacedShardsOptions) {
@@ -114,6 +119,7 @@ export class PlacedShards {
 
   /** Makes the next step for each shard. */
   fulfil(view: MeshView): void {
+    this.#store = this.#options.storeOf?.(view);
     const duties = dutiesOf(view, this.#run);
     const { sharding, shards: count } = view.identity;
     // Rows of another sharding go first: their epochs have ended.
@@ -246,7 +252,12 @@ export class PlacedShards {
     const current = this.#options.shards();
     if (current.sharding !== sharding) return; // the next look finds another duty
     const node = nodeOf(shard);
-    const options: EmbeddingShardOptions = { ...current.shard, shard, tenure: epoch };
+    const options: EmbeddingShardOptions = {
+      ...current.shard,
+      shard,
+      tenure: epoch,
+      ...(this.#store && { store: this.#store }),
+    };
     const [kind, key] = addresses.embeddingShard(shard, sharding).split("/");
     await mesh.spawn({ kind, key, node, options });
     this.#rows.set(shard, {

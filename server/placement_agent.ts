@@ -24,6 +24,7 @@ import { dutiesOf } from "../mesh/placement/host_duties.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";
+import type { OwnStore } from "../records/own_store.ts";
 import type { ShardsOptions } from "./host_sharding.ts";
 import { leaseEndText } from "./lease_end_text.ts";
 import { Pauses } from "./pauses.ts";
@@ -59,7 +60,9 @@ export interface PlacementAgentOptions {
    * The joiner or trainer of a key on this host, under the epoch of its placement, and the actors
    * that follow it.
    */
-  readonly actorsOf: (key: PlacedKey, epoch: number) => readonly PlannedActor[];
+  readonly actorsOf: (key: PlacedKey, epoch: number, view: MeshView) => readonly PlannedActor[];
+  /** The blob store from which the shards on this host begin; default: any. */
+  readonly storeOf?: (view: MeshView) => OwnStore;
   /** The node of the actors that follow others on a host. */
   readonly homeOf: (host: string) => string;
   /** Actors that are on the host of a key's actor; default: none. */
@@ -160,6 +163,7 @@ export class PlacementAgent {
       coordination,
       run,
       shards: () => sharding.shards,
+      storeOf: options.storeOf,
       nodeOf: (shard) => nodeOf(host, `shard/${shard}`),
       pauses,
       unplaced,

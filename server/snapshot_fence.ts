@@ -7,11 +7,7 @@
  * of the mesh, which each takeover raises, and the epochs of the trainers, and the coordination
  * store refuses it where one of them has changed.
  */
-import {
-  type Coordination,
-  type ManifestOffer,
-  type PlacedKey,
-} from "../mesh/ports/coordination.ts";
+import type { Coordination, PlacedKey } from "../mesh/ports/coordination.ts";
 import { FIRST_TRAINER } from "./addresses.ts";
 import type { OwnBlobs } from "./own_blobs.ts";
 import type { SnapshotPublication, SnapshotPublisher } from "../actors/snapshotter/publisher.ts";
@@ -41,25 +37,15 @@ export class SnapshotFence implements SnapshotPublisher {
     const epochs: Partial<Record<PlacedKey, number>> = {};
     // A shard that moves while it serves keeps its rows, and a part of it stays right.
     for (const [key, { epoch }] of placements) if (key.startsWith("trainer/")) epochs[key] = epoch;
-    const begun = { after: manifest?.sequence ?? 0, generation, epochs };
+    const owners = { generation, epochs };
     return {
       publish: async (name) => {
         await this.#blobs.markForSnapshot({ coordination, identity });
-        await coordination.publishManifest({ name, ...begun });
+        const after = manifest?.sequence ?? 0;
+        await coordination.publishManifest({ name, after, ...owners });
       },
       // Without an answer the older snapshots stay.
-      isCurrent: () => isCurrent(coordination, begun).catch(() => false),
+      keepFrom: (oldest) => coordination.keepSnapshotsFrom(oldest, owners).catch(() => false),
     };
   }
-}
-
-/** Whether no shard and no trainer was lost since a snapshot was begun. */
-async function isCurrent(
-  coordination: Coordination,
-  { generation, epochs }: Omit<ManifestOffer, "name">,
-): Promise<boolean> {
-  const view = await coordination.read();
-  const keys = Object.keys(epochs) as PlacedKey[];
-  return view.generation === generation &&
-    keys.every((key) => view.placements.get(key)?.epoch === epochs[key]);
 }

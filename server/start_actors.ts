@@ -5,6 +5,7 @@ import { divisionsOf, withDivisions } from "../configuration/sharding.ts";
 import type { MeshView } from "../mesh/ports/coordination.ts";
 import type { HostSnapshotFailure } from "../mesh/ports/snapshot_failure.ts";
 import { counted } from "../structures/counted.ts";
+import { present } from "../structures/invariant.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { Mesh, type MeshPart, type MeshStartOptions, placementOf } from "../mesh/runtime/mesh.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
@@ -15,11 +16,10 @@ import { addresses, placedKinds } from "./addresses.ts";
 import { takeLastSnapshot } from "./last_snapshot.ts";
 import { nodesOf } from "./layout.ts";
 import { openStores } from "./open_stores.ts";
-import type { OwnBlobs } from "./own_blobs.ts";
 import { planOf } from "./plan.ts";
-import type { SnapshotFence } from "./snapshot_fence.ts";
 import type { SnapshotOutcome } from "./snapshot_outcome.ts";
 import {
+  type MeshBlobs,
   type OpenedPlacement,
   openPlacement,
   type Placing,
@@ -80,10 +80,8 @@ export interface StartOptions {
   readonly snapshotOutcome: SnapshotOutcome;
   /** The logs of a host that has them; they are given the partitions of the mesh. */
   readonly logs?: HostLogs;
-  /** Takes the coordination store, under which snapshots are published. Default: there is none. */
-  readonly fence?: SnapshotFence;
-  /** The blob store of the mesh, which is looked at before the host joins. Default: it is not. */
-  readonly ownBlobs?: OwnBlobs;
+  /** The blob store of a mesh with a coordination store; absent = there is none. */
+  readonly meshBlobs?: MeshBlobs;
   /** Takes the current step of the start, in words. */
   readonly onStep?: ((step: string) => void) | undefined;
 }
@@ -108,8 +106,7 @@ export async function withActors<T>(
   options: StartOptions,
   work: (started: StartedActors) => Promise<T>,
 ): Promise<T> {
-  const { environment, definitions, host, fence, snapshotOutcome, ownBlobs, logs, onStep } =
-    options;
+  const { environment, definitions, host, meshBlobs, snapshotOutcome, logs, onStep } = options;
   const { home, metrics } = environment;
   const nodes = nodesOf(options.configuration, host);
   const part: MeshPart | undefined = host === undefined
@@ -148,11 +145,12 @@ export async function withActors<T>(
   const progress = new StartProgress({ clock: home.clock, telemetry: home.telemetry, onStep });
   try {
     const { placement } = environment;
+    const blobs = placement && present(meshBlobs, "parts that are placed have a store of the mesh");
     const { clock, telemetry } = home;
     const waiting = { clock, telemetry, onStep: (step: string) => progress.enter(step) };
-    if (placement !== undefined) {
+    if (placement !== undefined && blobs !== undefined) {
       progress.enter("joining the mesh");
-      opened = await openStores(() => openPlacement(placement, ownBlobs, waiting), waiting);
+      opened = await openStores(() => openPlacement(placement, blobs.own, waiting), waiting);
       configuration = withDivisions(configuration, divisionsOf(opened.view.identity));
       await openStores(() => extendLogs(configuration, logs), waiting);
     }
@@ -176,14 +174,14 @@ export async function withActors<T>(
     });
     made.catch(() => {}); // `work` awaits it
     await othersBegun;
-    if (opened !== undefined) {
+    if (opened !== undefined && blobs !== undefined) {
       placing = await startPlacement({
         opened,
         configuration,
         mesh,
         links: () => environment.links?.() ?? [],
         started: starting,
-        fence,
+        blobs,
         snapshotOutcome,
         logs,
         waiting,

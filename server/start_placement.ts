@@ -31,6 +31,13 @@ export interface OpenedPlacement {
   close(): Promise<void>;
 }
 
+/** The blob store of a mesh as one host uses it. */
+export interface MeshBlobs {
+  readonly own: OwnBlobs;
+  /** Takes the coordination store, to which snapshots are published. */
+  readonly fence: SnapshotFence;
+}
+
 /** The placement at work. */
 export interface Placing {
   readonly view: () => Promise<MeshView>;
@@ -52,7 +59,7 @@ export interface Placing {
  */
 export async function openPlacement(
   environment: PlacementEnvironment,
-  ownBlobs: OwnBlobs | undefined,
+  ownBlobs: OwnBlobs,
   waiting: OpenStoresOptions,
 ): Promise<OpenedPlacement> {
   const { coordination, close } = await environment.open();
@@ -60,7 +67,7 @@ export async function openPlacement(
     // Before this host appends to a log, or links with another one.
     const { settings, description: { host } } = environment;
     const identity = await openMesh(coordination, { ...settings, host }, waiting);
-    await ownBlobs?.require({ coordination, identity }).catch((error) => {
+    await ownBlobs.require({ coordination, identity }).catch((error) => {
       if (!(error instanceof BlobStoreError)) throw error;
       // Rankings and training need no snapshots, and one without all parts is refused.
       const unseen = "the store of the snapshots does not answer; the host begins without it";
@@ -89,19 +96,19 @@ export interface PlacementStart {
   readonly links: HostEnvironment["links"];
   /** Resolves when the actors that are not placed by the store are there. */
   readonly started: Promise<unknown>;
-  /** Takes the store, where snapshots are published to it. */
-  readonly fence: SnapshotFence | undefined;
   readonly snapshotOutcome: SnapshotOutcome;
+  readonly blobs: MeshBlobs;
   readonly logs: HostLogs | undefined;
   readonly waiting: OpenStoresOptions;
 }
 
 /** Lets the coordination store give shards and partitions to this host. */
 export async function startPlacement(
-  { opened, configuration, mesh, links, started, fence, snapshotOutcome, logs, waiting }:
+  { opened, configuration, mesh, links, started, blobs, snapshotOutcome, logs, waiting }:
     PlacementStart,
 ): Promise<Placing> {
   const { environment, coordination } = opened;
+  const { own: ownBlobs, fence } = blobs;
   const { description, ttlMs, controller } = environment;
   const { host: own } = description;
   const threads = threadsTold(opened);
@@ -125,10 +132,12 @@ export async function startPlacement(
     nodeOf: (host, key) => sharding.nodeOf(host, key),
     homeOf: homeNodeOf,
     followersOf: (key) => followersOf(key, sharding.configuration),
-    actorsOf(key, tenure) {
+    storeOf: (view) => ownBlobs.storeOf(view),
+    actorsOf(key, tenure, view) {
+      const store = ownBlobs.storeOf(view);
       const actorOn = (node: string, address: Address) => {
         const { kind, key: name, options } = sharding.actorAt(address);
-        return { kind, key: name, node, options: { ...options as object, tenure } };
+        return { kind, key: name, node, options: { ...options as object, tenure, store } };
       };
       const node = sharding.nodeOf(own, key);
       return [
@@ -138,7 +147,7 @@ export async function startPlacement(
     },
   });
   await openStores(() => agent.start(), waiting);
-  fence?.attach(coordination);
+  fence.attach(coordination);
   return {
     view: () => coordination.read(),
     joinedHosts: () => agent.joinedHosts,
@@ -148,7 +157,7 @@ export async function startPlacement(
     snapshotFailures: () => agent.snapshotFailures,
     configuration: () => sharding.configuration,
     async stop() {
-      fence?.attach(undefined);
+      fence.attach(undefined);
       await agent.stop();
     },
   };

@@ -13,6 +13,7 @@ import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
+import { requireOwnStore } from "../../records/own_store.ts";
 import { Checkpoints } from "./checkpoint.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
 import { KeptState } from "./kept_state.ts";
@@ -129,6 +130,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     dependencies: FeatureKeeperDependencies,
   ): Promise<FeatureKeeper> {
     const { eventLog, blobs } = dependencies;
+    if (options.store !== undefined) await requireOwnStore(blobs, options.store);
     if (options.extent !== undefined) await eventLog.extend?.(options.extent);
     const checkpoints = new Checkpoints(blobs, options);
     const state = new KeptState(options);

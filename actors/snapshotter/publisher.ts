@@ -22,8 +22,9 @@ export interface SnapshotPublication {
    */
   publish(name: string): Promise<void>;
   /**
-   * Whether no owner was lost since it was begun. Asked after the manifest is written: an owner
-   * that was lost meanwhile may be restored from an older snapshot, which must stay.
+   * Notes, after the manifest is written, the oldest snapshot from which a part may begin from now
+   * on. False where an owner was lost since the snapshot was begun, or the store does not answer:
+   * that owner may be restored from an older snapshot, which must stay.
    */
-  isCurrent(): Promise<boolean>;
+  keepFrom(oldest: string): Promise<boolean>;
 }

@@ -277,7 +277,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     if (trainers.length === 0) {
       if (publication !== undefined) await releaseName(this.#stores.blobs, name);
       // A power failure takes deletes back, and a store may have refused them.
-      if (publication === undefined || await publication.isCurrent()) await this.#deleteOlder();
+      await this.#deleteOlder(publication);
       return undefined;
     }
     if (this.#cancelling) throw new Error(`The snapshot ${name} was cancelled for a newer one.`);
@@ -308,7 +308,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#failedLast = false;
     this.#snapshots.add(1, { outcome: "taken" });
     this.#measure(manifest);
-    if (publication === undefined || await publication.isCurrent()) await this.#deleteOlder();
+    await this.#deleteOlder(publication);
     return name;
   }
 
@@ -363,11 +363,15 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
 
   /**
    * Deletes older snapshots and unfinished ones, and trims the example log up to the
-   * chunk before the oldest retained cut.
+   * chunk before the oldest retained cut. The mesh learns of it first: from then on no part begins
+   * from an older snapshot.
    */
-  async #deleteOlder(): Promise<void> {
+  async #deleteOlder(publication: SnapshotPublication | undefined): Promise<void> {
     const { blobs } = this.#stores;
     const retained = (await readManifests(blobs)).slice(0, this.#options.snapshotsRetained);
+    const oldest = retained.at(-1);
+    if (oldest === undefined) return;
+    if (publication !== undefined && !await publication.keepFrom(oldest.name)) return;
     this.#retained = retained;
     await keepSnapshots(blobs, retained);
     if (retained.length < this.#options.snapshotsRetained) return;

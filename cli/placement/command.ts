@@ -33,6 +33,8 @@ export interface ReshardFlags extends PlacementFlags, WaitFlags {
 export interface RecoverFlags extends PlacementFlags {
   /** Id of the other mesh from which the store of snapshots is taken. */
   readonly fromMesh?: string;
+  /** Name of the newest snapshot of a store that has lost later ones; "none" = it has none. */
+  readonly fromSnapshot?: string;
 }
 
 /** The typed options of `drain`. */
@@ -209,6 +211,10 @@ export function placementCommands(output: Output): Command[] {
       .option(
         "--from-mesh <id>",
         "take the store of snapshots from this other mesh, which must be no more: its hosts would refuse to go on",
+      )
+      .option(
+        "--from-snapshot <name>",
+        "begin from this snapshot, or from none, where the store has lost those that the mesh has taken later",
       )
       .action(async (flags: RecoverFlags) => {
         const { recoverCommand } = await import("./recover.ts");

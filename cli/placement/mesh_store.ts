@@ -22,7 +22,7 @@ const OPEN_BUDGET_MS = 3_000;
 export interface MeshStore {
   readonly configuration: CairnConfiguration;
   readonly coordination: Coordination;
-  readonly logEnds: OpenedCoordination["logEnds"];
+  readonly openExamples: OpenedCoordination["openExamples"];
   /** @throws {CommandError} No host has joined the mesh yet. */
   read(): Promise<MeshView>;
   /** As `read`; undefined where no host has joined the mesh yet. */
@@ -49,7 +49,7 @@ export async function withMeshStore<T>(
   const opened = await openCoordination(configuration, OPEN_BUDGET_MS).catch((error: Error) => {
     throw new CommandError(error.message);
   });
-  const { coordination, logEnds, close } = opened;
+  const { coordination, openExamples, close } = opened;
   const find = () =>
     coordination.read().catch((error) => {
       if (error instanceof InvariantError) return undefined;
@@ -60,7 +60,7 @@ export async function withMeshStore<T>(
     return await work({
       configuration,
       coordination,
-      logEnds,
+      openExamples,
       find,
       async read() {
         const view = await find();

@@ -1,15 +1,19 @@
 /**
  * The work of `cairn recover`.
  */
-import type { BlobStore } from "../../mesh/ports/blob_store.ts";
-import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
-import { deleteMark, hostOfMark, listMarks } from "../../records/mesh_mark.ts";
-import { readManifests } from "../../records/snapshot_manifest.ts";
+import type { MeshIdentity } from "../../mesh/ports/coordination.ts";
+import { hostOfMark, listMarks } from "../../records/mesh_mark.ts";
+import { readManifests, type SnapshotManifest } from "../../records/snapshot_manifest.ts";
+import {
+  type ExampleRange,
+  exampleRanges,
+} from "../../offline/data_directory/example_positions.ts";
 import { isFolder } from "../../offline/data_directory/existing_stores.ts";
 import { meshOpeningOf } from "../../server/machine/placement_environment.ts";
 import { openBlobStorage } from "../../server/machine/storage.ts";
-import { blobsPlaceOf } from "../../server/own_blobs.ts";
-import { invariant } from "../../structures/invariant.ts";
+import { blobsPlaceOf, OwnBlobs } from "../../server/own_blobs.ts";
+import { counted } from "../../structures/counted.ts";
+import { invariant, present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
 import { CommandError } from "../errors.ts";
 import { shortName } from "../snapshot/named_snapshot.ts";
@@ -17,8 +21,8 @@ import type { RecoverFlags } from "./command.ts";
 import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 
 /**
- * @throws {CommandError} The store of snapshots is not there, or is that of a mesh that the command
- * does not name.
+ * @throws {CommandError} The store of snapshots is not there, is that of a mesh that the command
+ * does not name, or lacks snapshots of this mesh and the command does not say so.
  */
 export async function recoverCommand(flags: RecoverFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async (store) => {
@@ -46,43 +50,86 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
     }
     // The mesh whose mark is here was on a Redis server that has lost all data.
     const isLost = view === undefined && others.length > 0;
-    const { eventPartitions, examplePartitions } = isLost
-      ? await coordination.open(meshOpeningOf(configuration))
-      : (await store.read()).identity;
-    for (const mark of others) await deleteMark(blobs, mark);
-    await coordination.acceptLoss();
-    const partitions = { events: eventPartitions, examples: examplePartitions };
-    const beyond = await snapshotBeyondLog(store, blobs, partitions);
+    if (isLost) await coordination.open(meshOpeningOf(configuration));
+    const { identity, oldestSnapshot } = await store.read();
+    const [newest] = await readManifests(blobs);
+    const ranges = await rangesOf(store, identity);
+    const beyond = newest !== undefined && !isReached(newest, ranges)
+      ? shortName(newest.name)
+      : undefined;
+    const examplesLost = beyond === undefined ? rowsTrimmed(newest, ranges) : 0;
+    const place = blobsPlaceOf(storage);
+    if (oldestSnapshot !== undefined && (newest?.name ?? "") < oldestSnapshot) {
+      const from = newest === undefined ? "none" : shortName(newest.name);
+      if (flags.fromSnapshot !== from) {
+        throw new CommandError(
+          `${place} lacks ${shortName(oldestSnapshot)} and all later snapshots of this mesh. ` +
+            `Nothing has changed. See whether its volume is mounted. Where they are lost, add ` +
+            `--from-snapshot ${from}: ${beginText(newest, examplesLost)}.`,
+        );
+      }
+    }
+    const host = present(configuration.mesh?.hosts[0], "a mesh has hosts").name;
+    const run = { host, incarnation: crypto.randomUUID() };
+    await new OwnBlobs({ blobs, place, run }).accept({ coordination, mesh: identity.mesh });
     if (flags.json) {
-      output.out(`${JSON.stringify({ recovered: true, ...(beyond && { restore: beyond }) })}\n`);
+      const restore = beyond && { restore: beyond };
+      output.out(`${JSON.stringify({ recovered: true, ...restore, examplesLost })}\n`);
       return;
     }
     if (isLost) output.out("Redis had no data of the mesh: it begins anew\n");
     else if (others.length > 0) {
       output.out("the store of the snapshots was that of another mesh\n");
     }
+    output.out(`${beginText(newest, examplesLost)}\n`);
     output.out(
-      "every shard gets a new owner, which restores it from the newest snapshot\n" +
-        (beyond === undefined
-          ? "hosts that refuse events read no log until they are restarted: `cairn status` names " +
-            "them in some seconds\n"
-          : "the example log ends before that snapshot, and trainers do not start on it: stop all " +
-            `hosts, run \`cairn snapshot restore ${flags.config} ${beyond} --examples skip\`, ` +
-            "and start them\n"),
+      beyond === undefined
+        ? "hosts that refuse events read no log until they are restarted: `cairn status` names " +
+          "them in some seconds\n"
+        : "the example log ends before that snapshot, and trainers do not start on it: stop all " +
+          `hosts, run \`cairn snapshot restore ${flags.config} ${beyond} --examples skip\`, ` +
+          "and start them\n",
     );
   }, { acceptsLoss: true });
 }
 
-/** Name of the newest snapshot, where the example log does not reach as far as it has learned. */
-async function snapshotBeyondLog(
-  { logEnds }: MeshStore,
-  blobs: BlobStore,
-  partitions: PartitionCounts,
-): Promise<string | undefined> {
-  const [newest] = await readManifests(blobs);
-  if (newest === undefined) return undefined;
-  const trainers = newest.trainers.filter(({ partition }) => partition < partitions.examples);
-  const ends = await logEnds("examples", trainers.map(({ partition }) => partition), partitions);
-  const reaches = trainers.every(({ offset }, i) => offset <= ends[i]);
-  return reaches ? undefined : shortName(newest.name);
+/** How the parts of the mesh begin, in words. */
+function beginText(newest: SnapshotManifest | undefined, examplesLost: number): string {
+  const begin = newest === undefined
+    ? "every shard gets a new owner, which begins without rows, and the dense model begins anew"
+    : "every shard gets a new owner, which restores it from the newest snapshot";
+  if (examplesLost === 0) return begin;
+  const count = counted(examplesLost, "example");
+  return `${begin}; ${count} of which the example log has no more will not be learned again`;
+}
+
+/** The ranges of the example log, by partition. */
+async function rangesOf(
+  { openExamples }: MeshStore,
+  { eventPartitions: events, examplePartitions: examples }: MeshIdentity,
+): Promise<readonly ExampleRange[]> {
+  const { exampleLog, close } = await openExamples({ events, examples });
+  try {
+    return await exampleRanges(exampleLog);
+  } finally {
+    await close();
+  }
+}
+
+/** Whether the example log reaches as far as a snapshot has learned. */
+function isReached({ trainers }: SnapshotManifest, ranges: readonly ExampleRange[]): boolean {
+  return trainers.every(({ partition, offset }) =>
+    offset <= (ranges.at(partition)?.end.offset ?? 0)
+  );
+}
+
+/** Examples that a snapshot has not learned and that the log no longer has. */
+function rowsTrimmed(
+  newest: SnapshotManifest | undefined,
+  ranges: readonly ExampleRange[],
+): number {
+  return ranges.reduce((sum, { begin }, partition) => {
+    const part = newest?.trainers.find((each) => each.partition === partition);
+    return sum + Math.max(0, begin.sequence - (part?.sequence ?? 0));
+  }, 0);
 }

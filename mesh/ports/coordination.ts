@@ -235,15 +235,27 @@ export interface ManifestRecord {
   readonly sequence: number;
 }
 
-/** A snapshot that is complete and asks to become the newest. */
-export interface ManifestOffer {
-  readonly name: string;
-  /** Sequence of the manifest that it follows, 0 for the first. */
-  readonly after: number;
+/** The owners at the begin of a snapshot. */
+export interface SnapshotOwners {
   /** Generation in which its cut was made. */
   readonly generation: number;
   /** Epochs under which its parts were written: they must be the present ones. */
   readonly epochs: Readonly<Partial<Record<PlacedKey, number>>>;
+}
+
+/** A snapshot that is complete and asks to become the newest. */
+export interface ManifestOffer extends SnapshotOwners {
+  readonly name: string;
+  /** Sequence of the manifest that it follows, 0 for the first. */
+  readonly after: number;
+}
+
+/** The blob store that a mesh goes on with after a loss. */
+export interface AcceptedStore {
+  /** Id of the mark that it has. */
+  readonly mark: string;
+  /** Its newest snapshot, from which all parts begin; absent where it has none. */
+  readonly newestSnapshot?: string;
 }
 
 /** A document that the operator and the controller write in turns. */
@@ -280,6 +292,11 @@ export interface MeshView {
   /** Every shard and every partition. */
   readonly placements: ReadonlyMap<PlacedKey, Placement>;
   readonly manifest: ManifestRecord | undefined;
+  /**
+   * The oldest snapshot that is kept. The example log may lack examples that older ones have not
+   * learned, so no part begins from one. Undefined before the first snapshot is finished.
+   */
+  readonly oldestSnapshot: string | undefined;
   readonly plan: PlanRecord | undefined;
   /** The last change of the number of shards, trainers or partitions. */
   readonly reshard: ReshardRecord | undefined;
@@ -389,6 +406,12 @@ export interface Coordination {
    */
   publishManifest(offer: ManifestOffer): Promise<ManifestRecord>;
   /**
+   * Records the oldest snapshot that is kept, before older ones are deleted and the example log is
+   * trimmed. Resolves with false, and changes nothing, where an owner of the newest snapshot has
+   * changed since its begin, who may be restored from an older one.
+   */
+  keepSnapshotsFrom(oldest: string, owners: SnapshotOwners): Promise<boolean>;
+  /**
    * Replaces the plan, if it still is the edition that was read.
    *
    * @throws {PlanConflictError} The plan or the mesh changed meanwhile.
@@ -435,12 +458,12 @@ export interface Coordination {
     change: Pick<ReshardRecord, "parts" | "division">,
   ): Promise<void>;
   /**
-   * For an operator whose store was restored from old data: raises every epoch, the version, the
-   * revision and the generation by {@link RECOVERY_STEP}, which is more than can have been lost,
-   * and gives all shards and partitions up for a new owner. Sharding and dealing are raised too.
-   * The next host that starts marks its blob store.
+   * For an operator whose store was restored from old data, or whose blob store has lost snapshots:
+   * raises every epoch, the version, the revision and the generation by {@link RECOVERY_STEP}, which
+   * is more than can have been lost, and gives all shards and partitions up for a new owner, to
+   * begin from this blob store. Sharding and dealing are raised too.
    */
-  acceptLoss(): Promise<void>;
+  acceptLoss(blobs: AcceptedStore): Promise<void>;
 }
 
 /** Distance that {@link Coordination.acceptLoss} puts between old and new epochs. */

@@ -9,7 +9,7 @@ import { RedisRecordStore } from "../../mesh/adapters/redis/redis_record_store.t
 import type { Coordination } from "../../mesh/ports/coordination.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
-import { openServer, readRedisLogEnds, redisStorageOf } from "./redis_storage.ts";
+import { openRedisExamples, openServer, redisStorageOf } from "./redis_storage.ts";
 
 /** The configuration has no coordination store; the message says what to set. */
 export class NoCoordinationError extends Error {
@@ -19,15 +19,11 @@ export class NoCoordinationError extends Error {
 export interface OpenedCoordination {
   readonly coordination: Coordination;
   /**
-   * The offsets of the next records of some partitions of a log.
+   * Opens the example log.
    *
-   * @param of The numbers of partitions of the mesh's logs.
+   * @param partitions The numbers of partitions of the mesh's logs.
    */
-  logEnds(
-    log: keyof PartitionCounts,
-    partitions: readonly number[],
-    of: PartitionCounts,
-  ): Promise<number[]>;
+  openExamples(partitions: PartitionCounts): ReturnType<typeof openRedisExamples>;
   /** @throws {RecordsLostError} The store has lost records that a process of the mesh knows. */
   requireNoLostRecords(): Promise<void>;
   close(): Promise<void>;
@@ -72,8 +68,7 @@ export async function openCoordination(
   });
   return {
     coordination,
-    logEnds: (log, partitions, of) =>
-      readRedisLogEnds({ ...redis, partitions: of }, log, partitions),
+    openExamples: (partitions) => openRedisExamples({ ...redis, partitions }),
     requireNoLostRecords: () => requireNoLostRecords(server),
     async close() {
       await store.close();

@@ -217,32 +217,6 @@ export async function openRedisExamples(
   }
 }
 
-/**
- * Reads the ends of some partitions of a log, for a command.
- *
- * @returns The offset of the next record, for each of the partitions.
- * @throws {RedisStorageError} The server does not answer, or its log has other partitions.
- */
-export async function readRedisLogEnds(
-  storage: RedisStorage,
-  name: keyof PartitionCounts,
-  partitions: readonly number[],
-): Promise<number[]> {
-  const server = await openServer(storage);
-  try {
-    const log = await openLog(server, storage, name).catch((error) => {
-      throw partitionsError(error, name === "events" ? "joiner.partitions" : "trainer.partitions");
-    });
-    try {
-      return await Promise.all(partitions.map((partition) => log.endOffset(partition)));
-    } finally {
-      await log.close();
-    }
-  } finally {
-    server.close();
-  }
-}
-
 function openExamples(server: RedisServer, storage: RedisStorage): Promise<RedisEventLog> {
   return openLog(server, storage, "examples");
 }

@@ -16,12 +16,14 @@ import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
 import { readMesh } from "../../mesh/runtime/coordination/read_mesh.ts";
 import { records } from "../../mesh/runtime/coordination/record_keys.ts";
 import type { TrainerPart } from "../../records/snapshot_parts.ts";
-import { InvariantError, present } from "../../structures/invariant.ts";
+import { OwnBlobs } from "../../server/own_blobs.ts";
+import { present } from "../../structures/invariant.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
 import type { Fault, HangUps, Interrupt } from "../plan/fault.ts";
 import type { FailOverRedis } from "../plan/mesh_fault.ts";
 import { REDIS_CLOCK } from "../plan/host_clocks.ts";
 import type { MailboxState } from "../world/process_nodes.ts";
+import { KeyedHash } from "../keyed_hash.ts";
 import { NodeClock } from "../world/node_clock.ts";
 import type { PendingAsk } from "../world/observed.ts";
 import type { OpenRequest } from "../world/open_request.ts";
@@ -60,6 +62,8 @@ export class MeshWorld extends World {
   readonly #redisClock: HostWallClock;
   #configuration: CairnConfiguration;
   #slowRedis = NOT_SLOW;
+  /** Processes of the operator that have had the blob store. */
+  #operations = 0;
 
   constructor(options: MeshWorldOptions) {
     super(options);
@@ -389,14 +393,22 @@ export class MeshWorld extends World {
       known.isRestarting = true;
       this.#processes.die(known, false);
     }
-    this.#operator.run(async (mesh) => {
+    this.#operator.run(async (coordination) => {
       await this.blobs.deleteLostSnapshots((part) => this.#hasExamplesOf(part));
-      await mesh.acceptLoss().catch((error) => {
-        // Redis has lost the mesh itself: its hosts make it anew.
-        if (!(error instanceof InvariantError)) throw error;
-      });
+      const { identity } = this.view ?? {};
+      // Redis may have lost the mesh itself: its hosts make it anew.
+      if (identity) await this.#blobsOfOperator().accept({ coordination, mesh: identity.mesh });
       for (const known of stopped) this.#processes.startIfDown(known);
     });
+  }
+
+  /** The blob store as a new process of an operator reaches it. */
+  #blobsOfOperator(): OwnBlobs {
+    const { seed, syncMs } = this.#options;
+    const incarnation = `operator-${this.#operations++}`;
+    const latency = new KeyedHash(seed, `blobs/${incarnation}`);
+    const blobs = this.blobs.for(new NodeClock(this.clock, () => {}), latency, syncMs);
+    return new OwnBlobs({ blobs, place: "the store", run: { host: "operator", incarnation } });
   }
 
   /** The coordination store as a new process of an operator reaches it. */

@@ -57,6 +57,31 @@ for (const [damage, text] of damages) {
   });
 }
 
+/** Two snapshots, which are replaced by a newer one between the list and the read, so often. */
+async function replaced(times: number) {
+  const blobs = await twoSnapshots();
+  const [get, list] = [blobs.get.bind(blobs), blobs.list.bind(blobs)];
+  let at = 2;
+  blobs.get = async (blob) => {
+    if (at < 2 + times) {
+      const before = await list("snapshots/");
+      await writeManifest(blobs, manifest(`snapshots/00000000000000${++at}`));
+      for (const name of before) await blobs.delete(name);
+    }
+    return await get(blob);
+  };
+  return blobs;
+}
+
+Deno.test("snapshots that newer ones replace while they are read are read again", async () => {
+  const newest = manifest("snapshots/000000000000004");
+  assert.deepEqual(await readManifests(await replaced(2)), [newest]);
+  await assert.rejects(readManifests(await replaced(7)), {
+    name: "SnapshotError",
+    message: /it was deleted while it was read/,
+  });
+});
+
 /** Two snapshots, and then a third, whose chain begins in the first; `name` cannot be read. */
 async function unreadable(name: string) {
   const blobs = await twoSnapshots();

@@ -4,9 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
-import { listMarks } from "../../records/mesh_mark.ts";
+import type { AcceptedStore } from "../../mesh/ports/coordination.ts";
+import { listMarks, putMark } from "../../records/mesh_mark.ts";
+import { requireOwnStore } from "../../records/own_store.ts";
 import { manifestName } from "../../records/snapshot_manifest.ts";
 import { blobsPlaceOf, OwnBlobs } from "../../server/own_blobs.ts";
+import { meshView } from "../mesh/placement/mesh_view.ts";
 
 const NOT_MOUNTED = /is not the store of this mesh: .* see whether its volume is mounted/;
 
@@ -14,6 +17,7 @@ const NOT_MOUNTED = /is not the store of this mesh: .* see whether its volume is
 class MeshOfHosts {
   readonly #mesh: string;
   #mark: string | undefined;
+  #oldest: string | undefined;
   #starts = 0;
 
   constructor(mesh = "m1") {
@@ -28,12 +32,28 @@ class MeshOfHosts {
   /** A snapshot is finished. */
   async snapshot(host: string, blobs: MemoryBlobStore): Promise<void> {
     await this.#blobsOf(host, blobs).markForSnapshot(this.#owner());
-    await blobs.put(manifestName(`snapshots/00000000000000${this.#starts}`), new Uint8Array());
+    const name = `snapshots/00000000000000${this.#starts}`;
+    await blobs.put(manifestName(name), new Uint8Array());
+    this.#oldest ??= name;
   }
 
-  /** The operator runs `cairn recover --accept-loss`. */
-  recover(): void {
-    this.#mark = undefined;
+  /** The operator runs `cairn recover --accept-loss` where this store is. */
+  recover(blobs: MemoryBlobStore): Promise<void> {
+    const acceptLoss = ({ mark, newestSnapshot }: AcceptedStore) => {
+      [this.#mark, this.#oldest] = [mark, newestSnapshot];
+      return Promise.resolve();
+    };
+    const owner = { coordination: { acceptLoss }, mesh: this.#mesh };
+    return this.#blobsOf("operator", blobs).accept(owner);
+  }
+
+  /** A part begins on a host with this store. */
+  restore(blobs: MemoryBlobStore): Promise<void> {
+    const view = {
+      identity: { ...meshView().identity, ...this.#owner().identity },
+      oldestSnapshot: this.#oldest,
+    };
+    return requireOwnStore(blobs, this.#blobsOf("a", blobs).storeOf(view));
   }
 
   #owner() {
@@ -115,7 +135,9 @@ Deno.test("a store without snapshots is free, as after the loss of a mesh that h
 Deno.test("after a recovery one store is that of the mesh, whatever marks others have", async () => {
   const [mesh, before, now] = [new MeshOfHosts(), new MemoryBlobStore(), new MemoryBlobStore()];
   await mesh.start("a", before);
-  mesh.recover();
+  await putMark(now, { mesh: "m0", mark: "another" }, "c");
+  await mesh.recover(now);
+  assert.equal((await listMarks(now)).length, 1);
   await mesh.start("a", now);
   await assert.rejects(mesh.start("b", before), { message: NOT_MOUNTED });
   await mesh.start("b", now);
@@ -129,6 +151,41 @@ Deno.test("a snapshot marks a store that was emptied, or that no host could mark
   const unmarked = new MeshOfHosts();
   await unmarked.snapshot("a", new MemoryBlobStore());
   await assert.rejects(unmarked.start("b", new MemoryBlobStore()), { message: NOT_MOUNTED });
+});
+
+Deno.test("a part begins neither from a volume that is gone nor without the snapshots that are kept", async () => {
+  const [mesh, blobs] = [new MeshOfHosts(), new MemoryBlobStore()];
+  await mesh.start("a", blobs);
+  await mesh.restore(blobs); // the first start
+  await mesh.snapshot("a", blobs);
+  await mesh.snapshot("a", blobs);
+  await mesh.restore(blobs);
+  await assert.rejects(mesh.restore(new MemoryBlobStore()), {
+    name: "OtherBlobsError",
+    message: NOT_MOUNTED,
+  });
+  const [oldest, newest] = await blobs.list("snapshots/");
+  await blobs.delete(newest);
+  await mesh.restore(blobs); // the example log has all since the other one
+  await blobs.delete(oldest);
+  await blobs.put(manifestName("snapshots/000000000000000"), new Uint8Array());
+  await assert.rejects(mesh.restore(blobs), {
+    name: "SnapshotsLostError",
+    message:
+      /\(\/data\) lacks snapshots\/00000000000000\d and .* newest is snapshots\/0+\. .* recover/,
+  });
+  await mesh.recover(blobs);
+  await mesh.restore(blobs);
+});
+
+Deno.test("the operator lets a mesh begin without snapshots", async () => {
+  const [mesh, blobs] = [new MeshOfHosts(), new MemoryBlobStore()];
+  await mesh.start("a", blobs);
+  await mesh.snapshot("a", blobs);
+  for (const name of await blobs.list("")) await blobs.delete(name);
+  await assert.rejects(mesh.restore(blobs), { name: "OtherBlobsError" });
+  await mesh.recover(blobs);
+  await mesh.restore(blobs);
 });
 
 Deno.test("the place of the blobs is named as in the configuration", () => {

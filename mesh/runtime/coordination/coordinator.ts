@@ -2,6 +2,7 @@
  * {@link Coordination} by pure rules over any {@link RecordStore}.
  */
 import type {
+  AcceptedStore,
   ControlTurn,
   Coordination,
   ExpectedPlan,
@@ -19,12 +20,20 @@ import type {
   PlacedKey,
   Placement,
   PlanRecord,
+  SnapshotOwners,
 } from "../../ports/coordination.ts";
 import type { PlacementHistory } from "../../ports/placement_history.ts";
 import type { ReshardRecord, ReshardRequest } from "../../ports/resharding.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Json, RecordStore } from "../../ports/record_store.ts";
-import { acceptLoss, markBlobs, openMesh, publishManifest, writePlan } from "./document_rules.ts";
+import {
+  acceptLoss,
+  keepSnapshotsFrom,
+  markBlobs,
+  openMesh,
+  publishManifest,
+  writePlan,
+} from "./document_rules.ts";
 import {
   acquireControl,
   joinHost,
@@ -129,6 +138,13 @@ export class Coordinator implements Coordination {
     });
   }
 
+  keepSnapshotsFrom(oldest: string, owners: SnapshotOwners): Promise<boolean> {
+    const { oldestSnapshot, counts } = recordKeys;
+    return this.#store.transact((view) => keepSnapshotsFrom(view, oldest, owners), {
+      keys: [oldestSnapshot, counts, ...Object.keys(owners.epochs)],
+    });
+  }
+
   writePlan(expected: ExpectedPlan, document: Json): Promise<PlanRecord> {
     return this.#store.transact((view) => writePlan(view, expected, document), {
       keys: [recordKeys.plan, recordKeys.counts, recordKeys.control],
@@ -157,8 +173,8 @@ export class Coordinator implements Coordination {
     return this.#store.transact((view) => endReshard(view, controllerEpoch, change));
   }
 
-  acceptLoss(): Promise<void> {
-    return this.#store.transact((view) => acceptLoss(view));
+  acceptLoss(blobs: AcceptedStore): Promise<void> {
+    return this.#store.transact((view) => acceptLoss(view, blobs));
   }
 }
 

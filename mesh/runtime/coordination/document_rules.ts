@@ -3,6 +3,7 @@
  * over the mesh's records.
  */
 import {
+  type AcceptedStore,
   type ExpectedPlan,
   type HostRecord,
   type ManifestOffer,
@@ -13,6 +14,7 @@ import {
   type Placement,
   type PlanRecord,
   RECOVERY_STEP,
+  type SnapshotOwners,
 } from "../../ports/coordination.ts";
 import { PlanConflictError, StaleManifestError } from "../../ports/coordination_errors.ts";
 import type { Json, RecordView } from "../../ports/record_store.ts";
@@ -64,31 +66,44 @@ export function publishManifest(view: RecordView, offer: ManifestOffer): Manifes
   const present = records.manifest(view);
   // The answer to an earlier sending of the same offer was lost.
   if (present?.name === name && present.sequence === after + 1) return present;
-  const counts = records.counts(view);
-  if (counts.generation !== generation) {
-    throw new StaleManifestError(
-      name,
-      `it was cut in generation ${generation}, and the mesh is in ${counts.generation}`,
-    );
-  }
+  const change = changeOfOwners(view, { generation, epochs });
+  if (change !== undefined) throw new StaleManifestError(name, change);
   if ((present?.sequence ?? 0) !== after) {
     throw new StaleManifestError(
       name,
       `it follows manifest ${after}, and the newest is ${present?.sequence ?? 0}`,
     );
   }
-  for (const [key, epoch] of Object.entries(epochs) as [PlacedKey, number][]) {
-    const found = records.placement(view, key).epoch;
-    if (found !== epoch) {
-      throw new StaleManifestError(
-        name,
-        `${key} was written in epoch ${epoch}, and its epoch is ${found}`,
-      );
-    }
-  }
   const record: ManifestRecord = { name, sequence: after + 1 };
   view.set(recordKeys.manifest, json(record));
   return record;
+}
+
+/** Records the oldest snapshot that is kept; see {@link Coordination.keepSnapshotsFrom}. */
+export function keepSnapshotsFrom(
+  view: RecordView,
+  oldest: string,
+  owners: SnapshotOwners,
+): boolean {
+  if (changeOfOwners(view, owners) !== undefined) return false;
+  if (records.oldestSnapshot(view) !== oldest) view.set(recordKeys.oldestSnapshot, oldest);
+  return true;
+}
+
+/** How the owners have changed since the begin of a snapshot, in words; undefined = not at all. */
+function changeOfOwners(
+  view: RecordView,
+  { generation, epochs }: SnapshotOwners,
+): string | undefined {
+  const counts = records.counts(view);
+  if (counts.generation !== generation) {
+    return `it was cut in generation ${generation}, and the mesh is in ${counts.generation}`;
+  }
+  for (const [key, epoch] of Object.entries(epochs) as [PlacedKey, number][]) {
+    const found = records.placement(view, key).epoch;
+    if (found !== epoch) return `${key} was written in epoch ${epoch}, and its epoch is ${found}`;
+  }
+  return undefined;
 }
 
 /** Replaces the plan; see {@link Coordination.writePlan}. */
@@ -118,11 +133,8 @@ export function writePlan(
 }
 
 /** Puts all epochs beyond those that may have been lost; see {@link Coordination.acceptLoss}. */
-export function acceptLoss(view: RecordView): void {
-  const { blobsMark: _, ...identity } = present(
-    records.identity(view),
-    "a mesh is opened before its loss is accepted",
-  );
+export function acceptLoss(view: RecordView, { mark, newestSnapshot }: AcceptedStore): void {
+  const identity = present(records.identity(view), "a mesh is opened before its loss is accepted");
   const { version, generation } = records.counts(view);
   const counts = { version: version + RECOVERY_STEP, generation: generation + RECOVERY_STEP };
   view.set(recordKeys.counts, json(counts));
@@ -133,7 +145,9 @@ export function acceptLoss(view: RecordView): void {
   }
   // A sharding or a dealing that was lost may have begun on some hosts.
   const [sharding, dealing] = [identity.sharding + RECOVERY_STEP, identity.dealing + RECOVERY_STEP];
-  view.set(recordKeys.identity, json({ ...identity, sharding, dealing }));
+  view.set(recordKeys.identity, json({ ...identity, sharding, dealing, blobsMark: mark }));
+  if (newestSnapshot === undefined) view.delete(recordKeys.oldestSnapshot);
+  else view.set(recordKeys.oldestSnapshot, newestSnapshot);
   const reshard = records.reshard(view);
   if (reshard?.state === "asked") {
     view.set(recordKeys.reshard, json({ ...reshard, state: "cancelled" }));

@@ -20,6 +20,7 @@ export function readMesh(view: RecordView): MeshView {
     control: records.control(view),
     placements: new Map(placedKeys(identity).map((key) => [key, records.placement(view, key)])),
     manifest: records.manifest(view),
+    oldestSnapshot: records.oldestSnapshot(view),
     plan: records.plan(view),
     reshard: records.reshard(view),
   };

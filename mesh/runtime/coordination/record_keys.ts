@@ -25,6 +25,7 @@ export const recordKeys = {
   /** Counts of placement changes and rewinds. */
   counts: "counts",
   manifest: "manifest",
+  oldestSnapshot: "oldestSnapshot",
   plan: "plan",
   reshard: "reshard",
   host: (host: string) => `${HOST_PREFIX}${host}`,
@@ -52,6 +53,7 @@ export const records = {
   counts: (view: RecordView) =>
     (view.get(recordKeys.counts) as Counts | undefined) ?? { version: 0, generation: 0 },
   manifest: (view: RecordView) => view.get(recordKeys.manifest) as ManifestRecord | undefined,
+  oldestSnapshot: (view: RecordView) => view.get(recordKeys.oldestSnapshot) as string | undefined,
   plan: (view: RecordView) => view.get(recordKeys.plan) as PlanRecord | undefined,
   reshard: (view: RecordView) => view.get(recordKeys.reshard) as ReshardRecord | undefined,
   host: (view: RecordView, host: string) =>

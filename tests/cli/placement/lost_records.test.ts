@@ -90,8 +90,9 @@ Deno.test({
         out,
         /^Redis had no data of the mesh: it begins anew\n.*\n.* `cairn snapshot restore \S+mesh\.yaml 000000000000001 --examples skip`, and start them\n$/,
       );
-      assert.notEqual((await coordination.read()).identity.mesh, identity.mesh);
-      assert.deepEqual(await listMarks(blobs), []);
+      const now = (await coordination.read()).identity;
+      assert.notEqual(now.mesh, identity.mesh);
+      assert.deepEqual(await listMarks(blobs), [{ mesh: now.mesh, mark: now.blobsMark }]);
     }),
 });
 
@@ -103,6 +104,46 @@ Deno.test({
       Deno.mkdirSync(`${world.folder}/data`);
       const { code, err } = await world.run("recover", "--accept-loss");
       assert.deepEqual([code, /No host has joined the mesh shop yet/.test(err)], [1, true]);
+    }),
+});
+
+Deno.test({
+  name: "recover begins without later snapshots of the mesh only where the command says so",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const folder = `${world.folder}/data`;
+      Deno.mkdirSync(folder);
+      const configuration = parseConfiguration(Deno.readTextFileSync(world.file), world.file);
+      const { coordination, close } = await openCoordination(configuration);
+      const later = "snapshots/000000000000007";
+      await coordination.keepSnapshotsFrom(later, { generation: 0, epochs: {} });
+      const recover = (...args: readonly string[]) =>
+        world.run("recover", "--accept-loss", ...args);
+      const empty = await recover();
+      assert.equal(empty.code, 1);
+      assert.match(
+        empty.err,
+        /data\) lacks 000000000000007 and all later .* Nothing has changed\. .* mounted\. .* add --from-snapshot none: every shard gets a new owner, which begins without rows/,
+      );
+      assert.equal((await coordination.read()).identity.blobsMark, undefined);
+
+      const blobs = await blobsOf(folder, undefined);
+      const name = "snapshots/000000000000003";
+      await writeManifest(blobs, { format: FORMAT, name, atMs: 1, shards: [], trainers: [] });
+      assert.match(
+        (await recover("--from-snapshot", "none")).err,
+        /add --from-snapshot 0+3: every/,
+      );
+      assert.equal((await coordination.read()).oldestSnapshot, later);
+      assert.equal((await recover("--from-snapshot", "000000000000003")).code, 0);
+      const { identity, oldestSnapshot } = await coordination.read();
+      assert.equal(oldestSnapshot, name);
+      const { mesh, blobsMark: mark } = identity;
+      assert.deepEqual(await listMarks(blobs), [{ mesh, mark }]);
+      assert.equal((await recover()).code, 0, "it has what the mesh keeps");
+      await close();
     }),
 });
 
@@ -131,6 +172,6 @@ Deno.test({
       const taken = await world.run("recover", "--accept-loss", "--from-mesh", "m-1");
       assert.equal(taken.code, 0, taken.err);
       assert.match(taken.out, /^the store of the snapshots was that of another mesh\n/);
-      assert.deepEqual(await listMarks(blobs), []);
+      assert.equal((await listMarks(blobs)).length, 1);
     }),
 });

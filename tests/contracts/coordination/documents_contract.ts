@@ -31,9 +31,32 @@ export function documentsContract(test: ContractTest): void {
     assert.equal(await mesh.markBlobs("m1"), "m1");
     assert.equal(await mesh.markBlobs("m2"), "m1");
     assert.equal((await mesh.read()).identity.blobsMark, "m1");
-    await mesh.acceptLoss();
-    assert.equal((await mesh.read()).identity.blobsMark, undefined);
-    assert.equal(await mesh.markBlobs("m2"), "m2");
+    await mesh.acceptLoss({ mark: "m2" });
+    assert.equal((await mesh.read()).identity.blobsMark, "m2");
+    assert.equal(await mesh.markBlobs("m3"), "m2");
+  });
+
+  test("older snapshots are forgotten only under the owners of the newest one", async ({ mesh }) => {
+    for (const each of [a, b]) await mesh.join(each);
+    const epoch = await control(mesh, a);
+    await activate(mesh, epoch, "trainer/0", a);
+    const owners = { generation: 0, epochs: { "trainer/0": 1 } };
+    const oldest = async () => (await mesh.read()).oldestSnapshot;
+    assert.equal(await oldest(), undefined);
+    assert.ok(await mesh.keepSnapshotsFrom("s1", owners));
+    assert.ok(await mesh.keepSnapshotsFrom("s2", owners));
+    assert.equal(await mesh.keepSnapshotsFrom("s3", { ...owners, generation: 1 }), false);
+    await change(mesh, epoch, "trainer/0", { state: "restoring", owner: b });
+    assert.equal(await mesh.keepSnapshotsFrom("s3", owners), false);
+    assert.equal(await oldest(), "s2");
+  });
+
+  test("after an accepted loss the mesh keeps what its blob store has", async ({ mesh }) => {
+    await mesh.keepSnapshotsFrom("s2", { generation: 0, epochs: {} });
+    await mesh.acceptLoss({ mark: "m1", newestSnapshot: "s1" });
+    assert.equal((await mesh.read()).oldestSnapshot, "s1");
+    await mesh.acceptLoss({ mark: "m2" });
+    assert.equal((await mesh.read()).oldestSnapshot, undefined);
   });
 
   test("a plan is written over the edition and the version that were read", async ({ mesh }) => {

@@ -98,7 +98,7 @@ export function liveTrainersContract(
     const { mesh } = given;
     await mesh.beginReshard(a, await mesh.askReshard({ parts: "trainers", to: 1 }));
     const before = (await mesh.read()).placements.get("trainer/0")?.epoch ?? 0;
-    await mesh.acceptLoss();
+    await mesh.acceptLoss({ mark: "m0" });
     assert.equal((await mesh.read()).identity.dealing, 1 + RECOVERY_STEP);
     await mesh.join(a);
     await given.activate(await given.control(a), "trainer/0", a);

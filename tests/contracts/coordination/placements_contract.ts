@@ -130,7 +130,7 @@ export function placementsContract(test: ContractTest): void {
     const epoch = await control(mesh, a);
     await activate(mesh, epoch, "shard/2", a);
     const before = await mesh.read();
-    await mesh.acceptLoss();
+    await mesh.acceptLoss({ mark: "m0" });
     const after = await mesh.read();
     assert.ok(after.revision >= before.revision + RECOVERY_STEP);
     assert.equal(after.version, before.version + RECOVERY_STEP);

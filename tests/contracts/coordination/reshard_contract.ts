@@ -164,7 +164,7 @@ export function reshardContract(
     const { mesh } = given;
     await mesh.askReshard({ parts: "shards", to: 2 });
     await mesh.beginReshard(a, { parts: "shards", division: 1 });
-    await mesh.acceptLoss();
+    await mesh.acceptLoss({ mark: "m0" });
     const after = await mesh.read();
     assert.equal(after.identity.sharding, 1 + RECOVERY_STEP);
     await given.control(a);
@@ -172,7 +172,7 @@ export function reshardContract(
       await given.activate(await given.control(a), key, a);
     }
     await mesh.askReshard({ parts: "shards", to: 4 });
-    await mesh.acceptLoss();
+    await mesh.acceptLoss({ mark: "m0" });
     assert.equal((await mesh.read()).reshard?.state, "cancelled");
   });
 

@@ -354,7 +354,7 @@ Deno.test("a store that was restored from old data moves nothing until its loss 
   );
   for (const { lastRound } of world.hosts.slice(1)) assert.equal(lastRound?.kind, "lost");
   const operator = world.coordination(world.trainers[1].fresh());
-  await clock.settle(operator.acceptLoss());
+  await clock.settle(operator.acceptLoss({ mark: "m0" }));
   await clock.advance(30_000);
   const view = await clock.settle(operator.read());
   for (const [key, { state, epoch }] of view.placements) {

@@ -67,6 +67,7 @@ export function meshView(parts: ViewParts = {}): MeshView {
     control: undefined,
     placements,
     manifest: undefined,
+    oldestSnapshot: undefined,
     plan: parts.plan && { edition: 7, document: encodePlan(parts.plan) },
     reshard: parts.reshard,
   };

@@ -208,7 +208,7 @@ Deno.test("records that went back are noticed until an operator accepts the loss
   redis.stop();
   redis.start(500);
   await assert.rejects(clock.settle(mesh.read()), { name: "RecordsLostError" });
-  await clock.settle(server.mesh().acceptLoss());
+  await clock.settle(server.mesh().acceptLoss({ mark: "m0" }));
   assert.equal((await clock.settle(mesh.read())).hosts.size, 0);
 });
 

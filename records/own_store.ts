@@ -1,0 +1,66 @@
+/**
+ * The blob store that a part of a mesh begins from. A store that lacks the mark of the mesh is the
+ * folder of a volume that is not mounted, or was emptied; one without the snapshots that the mesh
+ * keeps has lost them. A part that began from either would be without what it had learned, and the
+ * example log may have no more of it.
+ */
+import type { BlobStore } from "../mesh/ports/blob_store.ts";
+import { listMarks, type MeshMark } from "./mesh_mark.ts";
+import { listSnapshots } from "./snapshot_manifest.ts";
+
+/** The store of a mesh, as its records have it; plain data. */
+export interface OwnStore {
+  /** Where it is, in the words of the configuration. */
+  readonly place: string;
+  /** Absent before a host has marked it. */
+  readonly mark?: MeshMark;
+  /** The oldest snapshot that the mesh keeps; absent before the first one is finished. */
+  readonly oldestSnapshot?: string;
+}
+
+/** The blob store of a host is not that of its mesh. */
+export class OtherBlobsError extends Error {
+  override readonly name = "OtherBlobsError";
+}
+
+/** The blob store of a mesh lacks the snapshots that the mesh keeps. */
+export class SnapshotsLostError extends Error {
+  override readonly name = "SnapshotsLostError";
+}
+
+/**
+ * Checks, before a part of a mesh reads what it begins from, that it is in this store.
+ *
+ * @throws {OtherBlobsError} The store lacks the mark of the mesh.
+ * @throws {SnapshotsLostError} It has only older snapshots than the mesh keeps, or none.
+ */
+export async function requireOwnStore(blobs: BlobStore, store: OwnStore): Promise<void> {
+  await requireMark(blobs, store);
+  const { place, oldestSnapshot } = store;
+  if (oldestSnapshot === undefined) return;
+  const [newest] = await listSnapshots(blobs);
+  if (newest !== undefined && newest >= oldestSnapshot) return;
+  throw new SnapshotsLostError(
+    `${place} lacks ${oldestSnapshot} and all later snapshots that this mesh has taken; ` +
+      `${
+        newest === undefined ? "it has none" : `its newest is ${newest}`
+      }. Put them back, or see ` +
+      "whether the right volume is mounted. Where they are lost, `cairn recover --accept-loss` " +
+      "lets the mesh go on without them, and says what is lost.",
+  );
+}
+
+/** @throws {OtherBlobsError} The store lacks the mark. */
+export async function requireMark(
+  blobs: BlobStore,
+  { place, mark }: Pick<OwnStore, "place" | "mark">,
+): Promise<void> {
+  if (mark === undefined) return;
+  const marks = await listMarks(blobs);
+  if (marks.some((each) => each.mesh === mark.mesh && each.mark === mark.mark)) return;
+  throw new OtherBlobsError(
+    `${place} is not the store of this mesh: it lacks the mark that the hosts share. Give all ` +
+      "hosts the same directory or bucket, and see whether its volume is mounted. Where the store " +
+      "was emptied or made anew, `cairn recover --accept-loss` lets the mesh begin with it.",
+  );
+}
