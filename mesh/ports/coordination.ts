@@ -459,9 +459,9 @@ export interface Coordination {
   ): Promise<void>;
   /**
    * For an operator whose store was restored from old data, or whose blob store has lost snapshots:
-   * raises every epoch, the version, the revision and the generation by {@link RECOVERY_STEP}, which
-   * is more than can have been lost, and gives all shards and partitions up for a new owner, to
-   * begin from this blob store. Sharding and dealing are raised too.
+   * raises every epoch, the version, the revision and the generation by {@link RECOVERY_STEP}, more
+   * than can have been lost, and gives all shards and partitions up for a new owner, to begin from
+   * this blob store. Sharding and dealing are raised too.
    */
   acceptLoss(blobs: AcceptedStore): Promise<void>;
 }

@@ -14,7 +14,7 @@ const LACKS = /data\) is not the store of this mesh: it lacks the mark .* volume
 const USERS = 40;
 const NONE = /shard \d cannot be placed on tables-2.* lacks snapshots\/\d+ and .* it has none\./;
 
-/** What `read` finds once that holds. */
+/** Reads until the answer holds, and resolves with it. */
 async function until<T>(read: () => Promise<T>, holds: (found: T) => boolean): Promise<T> {
   const deadlineMs = performance.now() + 60_000;
   for (;;) {
