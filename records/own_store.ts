@@ -50,7 +50,11 @@ export async function requireOwnStore(blobs: BlobStore, store: OwnStore): Promis
   );
 }
 
-/** @throws {OtherBlobsError} The store lacks the mark. */
+/**
+ * Checks that a store has the mark of the mesh.
+ *
+ * @throws {OtherBlobsError} It lacks the mark.
+ */
 export async function requireMark(
   blobs: BlobStore,
   { place, mark }: Pick<OwnStore, "place" | "mark">,
