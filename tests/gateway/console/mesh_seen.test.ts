@@ -60,6 +60,7 @@ function view(
     control: { holder: { host: "a", incarnation: "a-1" }, epoch: 3, expiresMs: NOW_MS + 1_500 },
     placements: new Map(Object.entries(placements) as [PlacedKey, Placement][]),
     manifest: undefined,
+    oldestSnapshot: undefined,
     plan: undefined,
     reshard: undefined,
   };
