@@ -71,8 +71,8 @@ export async function drainCommand(
       if (left !== shown) output.err(`${counted(left, "shard")} left on ${host}\n`);
       shown = left;
       const held = left > 0 ? holdingLine(view) : undefined;
-      if (held !== undefined && held !== holding) output.err(held);
-      holding = held;
+      if (held !== undefined && held.key !== holding) output.err(held.line);
+      holding = held?.key;
       if (partsThatLeave(view, host) > 0) return false;
       requireEmpty(view, host);
       return true;

@@ -11,7 +11,7 @@ import {
   type ReshardPlan,
 } from "../../mesh/placement/reshard_plan.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
-import { reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
+import { type ReshardStep, reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
 import {
   numbersText,
   type ReshardRecord,
@@ -56,16 +56,27 @@ export function changeLine(view: MeshView, change: ReshardRecord): string {
   return `${numbersText(change)}: ${stepText(present(reshardStep(view), "it has a step"))}\n`;
 }
 
+/** A line about a step, and a key that differs from those of other steps. */
+interface StepLine {
+  readonly key: string;
+  readonly line: string;
+}
+
 /**
  * The line about a change of the number of shards for which no shard moves until it has begun;
  * undefined where there is none.
  */
-export function holdingLine(view: MeshView): string | undefined {
+export function holdingLine(view: MeshView): StepLine | undefined {
   const { reshard } = view;
   if (reshard?.parts !== "shards" || reshard.state !== "asked") return undefined;
-  return `no shard moves before the change that is asked for, which cairn cancel ends: ${
-    changeLine(view, reshard)
-  }`;
+  const line = "no shard moves before the change that is asked for, which cairn cancel ends: " +
+    changeLine(view, reshard);
+  return { key: keyOf(present(reshardStep(view), "it has a step")), line };
+}
+
+/** Attempts at a snapshot that fail one after another, each for its own file, are one step. */
+function keyOf(step: ReshardStep): string {
+  return step.kind === "snapshotting" && step.failure !== undefined ? "failing" : stepText(step);
 }
 
 /** Bytes of rows that a host restores a second, on a machine of two busy cores. */
@@ -171,9 +182,9 @@ export async function waitForReshard(wait: Wait, output: Output): Promise<void> 
   let shown = "";
   await wait.until((view) => {
     const step = present(reshardStep(view), "a change was asked for");
-    const line = `${stepText(step)}\n`;
-    if (line !== shown) output.err(line);
-    shown = line;
+    const key = keyOf(step);
+    if (key !== shown) output.err(`${stepText(step)}\n`);
+    shown = key;
     if (step.kind === "cancelled") throw new CommandError("The change was cancelled.");
     return step.kind === "done";
   });

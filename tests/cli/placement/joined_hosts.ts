@@ -19,7 +19,7 @@ import { openCoordination } from "../../../server/machine/redis_coordination.ts"
 import { decodePlan, encodePlan, endedPlan } from "../../../mesh/placement/plan_document.ts";
 import { present } from "../../../structures/invariant.ts";
 import { smallConfiguration } from "../../integration/small_mesh.ts";
-import { runCaptured, type Said } from "../captured_command.ts";
+import { beginCaptured, type Running, type Said } from "../captured_command.ts";
 
 const program = installedProgram();
 /** Whether this machine has neither server. */
@@ -67,7 +67,12 @@ export class World {
 
   /** Runs a command; its exit code and both outputs. */
   run(...args: readonly string[]): Promise<Said> {
-    return runCaptured(...args, "--config", this.file);
+    return this.launch(...args).ended;
+  }
+
+  /** Begins a command, for tests that act while it runs. */
+  launch(...args: readonly string[]): Running {
+    return beginCaptured(...args, "--config", this.file);
   }
 
   /** Resolves when `cairn status` says this; another command of the test makes it so. */

@@ -117,7 +117,16 @@ Deno.test({
           "m",
         ),
       );
+      const waits = world.launch("reshard", "--shards", "8", "--wait");
+      await waits.says(/has failed: No space left/);
+      await world.tell("learn-1", { snapshotFailure: { ...failure, reason: "No inode left" } });
+      await world.shows(/No inode left$/m);
       await world.tell("learn-1", {});
+      await waits.says(/^a snapshot is taken$/m);
+      assert.equal((await world.run("cancel")).code, 0);
+      const lines = (await waits.ended).err.split("\n").filter((line) => /has failed/.test(line));
+      assert.equal(lines.length, 1, "an attempt that fails in another way is not told again");
+      await world.run("reshard", "--shards", "8");
       assert.match((await world.run("status")).out, /^4 -> 8 shards: a snapshot is taken$/m);
     }),
 });

@@ -1,6 +1,5 @@
 /** A command's wait, also while the store does not answer. */
 import assert from "node:assert/strict";
-import { runCommandLine } from "../../../cli/command_line.ts";
 import { Wait } from "../../../cli/placement/wait.ts";
 import type { MeshView } from "../../../mesh/ports/coordination.ts";
 import { RecordsLostError, RecordStoreUnavailableError } from "../../../mesh/ports/record_store.ts";
@@ -45,24 +44,14 @@ Deno.test({
   fn: () =>
     withWorld(async (world) => {
       await world.join();
-      let err = "";
-      const noticed = Promise.withResolvers<void>();
-      const waits = runCommandLine(
-        ["reshard", "--shards", "8", "--wait", "--config", world.file],
-        {
-          out() {},
-          err(text) {
-            err += text;
-            if (text.includes("waits on")) noticed.resolve();
-          },
-        },
-      );
-      await world.shows(/a snapshot is taken$/m);
+      const waits = world.launch("reshard", "--shards", "8", "--wait");
+      await waits.says(/^a snapshot is taken$/m);
       await world.server.kill();
-      await Promise.race([noticed.promise, waits]);
+      await waits.says(/waits on/);
       await world.server.start();
       assert.equal((await world.run("cancel")).code, 0);
-      assert.equal(await waits, 1);
+      const { code, err } = await waits.ended;
+      assert.equal(code, 1);
       assert.match(
         err,
         /^a snapshot is taken\nCannot reach the Redis at .* The command waits on\.\ncancelled\nerror: The change was cancelled\.\n/,
