@@ -3,7 +3,7 @@
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { PlanFormatError } from "../../mesh/placement/plan_document.ts";
-import type { Coordination, MeshView, PlacedKey } from "../../mesh/ports/coordination.ts";
+import type { Coordination, MeshView } from "../../mesh/ports/coordination.ts";
 import { PlanConflictError, UnknownHostError } from "../../mesh/ports/coordination_errors.ts";
 import { RecordsLostError } from "../../mesh/ports/record_store.ts";
 import {
@@ -78,11 +78,4 @@ export async function withMeshStore<T>(
   } finally {
     await close();
   }
-}
-
-/** The joiners and trainers of a host. */
-export function readersOn(view: MeshView, host: string): PlacedKey[] {
-  return [...view.placements].filter(([key, placement]) =>
-    !key.startsWith("shard/") && placement.state !== "unassigned" && placement.owner.host === host
-  ).map(([key]) => key);
 }

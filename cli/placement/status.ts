@@ -4,6 +4,7 @@
 import { formatAddress } from "../../configuration/addresses.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
+import { readersOn } from "../../mesh/placement/drain_progress.ts";
 import { dutiesOf } from "../../mesh/placement/host_duties.ts";
 import { hostsHave, missingLinks } from "../../mesh/placement/host_reach.ts";
 import { reportedSize, shardViews } from "../../mesh/placement/mesh_views.ts";
@@ -25,7 +26,7 @@ import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
 import type { PlacementFlags } from "./command.ts";
-import { readersOn, withMeshStore } from "./mesh_store.ts";
+import { withMeshStore } from "./mesh_store.ts";
 import { followerName, partName } from "./part_names.ts";
 import { heldLine, isHeld } from "./plan_lines.ts";
 

@@ -195,6 +195,9 @@ export class Controller {
       if (!isLive(view, target)) {
         return abort(`${target.host} is gone, so ${key} stays on ${owner.host}`);
       }
+      if (view.hosts.get(target.host)?.state === "draining") {
+        return abort(`${target.host} is draining, so ${key} stays on ${owner.host}`);
+      }
       if (plan?.state === "cancelled" && isMoveOf(plan, key, placement)) {
         return abort(`the plan was cancelled, so ${key} stays on ${owner.host}`);
       }

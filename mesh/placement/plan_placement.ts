@@ -345,6 +345,10 @@ class Planner {
     if (!this.#isAlive(placement.owner)) {
       return `${placement.owner} is gone during its move: ${placement.target} takes it over`;
     }
+    if (this.#hosts.get(placement.target)?.state === "draining") {
+      return `${placement.target} is draining: its move is given up, and it stays on ` +
+        placement.owner;
+    }
     return "its move began before";
   }
 

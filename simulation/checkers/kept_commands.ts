@@ -6,10 +6,12 @@
  *         no part begins to leave a host that is up, but by the moves of the rollback, or by a step
  *         that was decided while the host drained
  *     ∀ part, ∀ host that it begins to go to:  the host does not drain
+ *     ∀ part, ∀ host that it comes to:  the drain of the host, if there is one, was not over
  *
  * A fail-over of Redis to an earlier state may lose the command: the promise ends then, and begins
  * anew when the operator has accepted the loss.
  */
+import { drainProgress } from "../../mesh/placement/drain_progress.ts";
 import { decisionsOf, planMesh } from "../../mesh/placement/mesh_plan.ts";
 import { rolesOf } from "../../mesh/placement/mesh_views.ts";
 import type { PlannedMove } from "../../mesh/placement/plan_document.ts";
@@ -74,14 +76,22 @@ export function keptCommands(now: () => MeshView | undefined): CheckerFactory {
       placed(key, earlier, after) {
         if (earlier === undefined) return;
         if (after.epoch >= earlier.epoch + RECOVERY_STEP) isLost = false;
-        const to = isLost ? undefined : newHostOf(earlier, after);
-        const view = to && now();
-        if (to === undefined || view === undefined) return;
+        const view = isLost ? undefined : now();
+        if (view === undefined) return;
+        const part = key as PlacedKey;
+        const from = ownerRunOf(earlier);
+        const owner = ownerRunOf(after);
+        if (owner !== undefined && !(from && isSameRun(from, owner))) {
+          const placements = new Map(view.placements).set(part, earlier);
+          if (isDrained({ ...view, placements }, owner.host)) {
+            context.fail(`${key} comes to ${owner.host}, whose drain was over`);
+          }
+        }
+        const to = newHostOf(earlier, after);
+        if (to === undefined) return;
         if (view.hosts.get(to.host)?.state === "draining") {
           context.fail(`${key} goes to ${to.host}, which drains`);
         }
-        const from = ownerRunOf(earlier);
-        const part = key as PlacedKey;
         if (held === undefined || earlier.state !== "active" || from === undefined) return;
         if (context.nowMs() < (leavesUntilMs.get(from.host) ?? 0)) return;
         if (!keeps(view.hosts.get(from.host), from, part)) return;
@@ -93,6 +103,11 @@ export function keptCommands(now: () => MeshView | undefined): CheckerFactory {
       },
     };
   };
+}
+
+/** Whether `cairn drain --wait` says of a host that it may be stopped. */
+function isDrained(view: MeshView, host: string): boolean {
+  return view.hosts.get(host)?.state === "draining" && drainProgress(view, host).isOver;
 }
 
 /** The host that a part begins to go to with a change. */

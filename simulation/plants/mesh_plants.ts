@@ -235,6 +235,20 @@ export const meshPlants: readonly Plant[] = [
     scenario: "operator-at-work",
   },
   {
+    name: "arrivals-uncounted",
+    edits: [{
+      file: "mesh/placement/drain_progress.ts",
+      find: "isOver: leaving + arriving.length === 0,",
+      replace: "isOver: leaving === 0,",
+    }, {
+      file: "mesh/placement/controller.ts",
+      find: 'if (view.hosts.get(target.host)?.state === "draining") {',
+      replace: 'if (view.hosts.get(target.host)?.state === "draining" && phase === undefined) {',
+    }],
+    seenBy: ["kept-commands"],
+    scenario: "operator-at-work",
+  },
+  {
     name: "lost-rows-stay-learned",
     edits: [{
       file: "actors/trainer/resume_point.ts",

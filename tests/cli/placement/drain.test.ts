@@ -74,6 +74,32 @@ Deno.test({
 });
 
 Deno.test({
+  name: "drain --wait waits for what is on its way to the host",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      await world.copy("shard/0", "tables-2");
+      const drained = await world.run("drain", "tables-2");
+      assert.equal(
+        drained.out,
+        "tables-2 is draining: nothing leaves it; 1 shard on the way to it stays where it is\n",
+      );
+      assert.match(
+        (await world.run("explain", "shard", "0")).out,
+        /tables-2 is draining: its move/,
+      );
+      assert.equal(JSON.parse((await world.run("drain", "tables-2", "--json")).out).arriving, 1);
+      const early = await world.run("drain", "tables-2", "--timeout", "10ms");
+      assert.deepEqual([early.code, /not done within/.test(early.err)], [1, true], early.err);
+      const waits = world.run("drain", "tables-2", "--wait");
+      await world.giveUp("shard/0");
+      const { code, err } = await waits;
+      assert.deepEqual([code, err], [0, ""]);
+    }),
+});
+
+Deno.test({
   name: "drain --wait fails when another command ends the drain",
   ignore,
   fn: () =>

@@ -190,6 +190,19 @@ export class World {
     await close();
   }
 
+  /** The copy of a shard ends without an effect. */
+  async giveUp(key: PlacedKey): Promise<void> {
+    const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
+    const { coordination, close } = await openCoordination(configuration);
+    const { placements } = await coordination.read();
+    const expected = present(placements.get(key), "the mesh has it");
+    assert.ok(expected.state === "moving");
+    const { owner } = expected;
+    const next = { state: "active", owner } as const;
+    await coordination.place({ by: owner, changes: [{ key, expected, next }] });
+    await close();
+  }
+
   /** Gives parts to other hosts, which report that they are active unless a move only begins. */
   async move(
     to: Readonly<Record<string, string>>,

@@ -68,6 +68,19 @@ Deno.test("a move whose target is gone is aborted, and one whose owner is gone i
   });
 });
 
+Deno.test("a copy to a host that drains is given up in either phase, and one from it goes on", () => {
+  const hosts = [hostRecord("a"), hostRecord("b", { state: "draining" }), hostRecord("c")];
+  const placements = {
+    "shard/0": moving("a", "b", "filling"),
+    "shard/1": moving("c", "b", "frozen"),
+    "shard/2": moving("b", "c", "filling"),
+  };
+  const steps = stepsOf({ hosts, placements });
+  assert.deepEqual(placesOf(steps), { "shard/0": "a", "shard/1": "c" });
+  const [step] = steps;
+  assert.equal(step.kind === "place" && step.reason, "b is draining, so shard/0 stays on a");
+});
+
 Deno.test("an owner is frozen for a limited time, counted from when it was seen frozen", () => {
   const controller = new Controller({ ...options, frozenMsMax: 2_000 });
   const at = (nowMs: number, phase: MovePhase) =>

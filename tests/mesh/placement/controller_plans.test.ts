@@ -181,8 +181,10 @@ Deno.test("hosts are not evened out while a plan is carried out, and a drained h
   const placements = { "shard/0": active("b"), "shard/1": moving("a", "b", "filling") };
   const options = { balances: true };
   assert.deepEqual(stepsOf({ plan: applied, placements }, options), []);
-  const hosts = [hostRecord("a"), hostRecord("b", { state: "draining" })];
-  assert.deepEqual(placesOf(stepsOf({ hosts, plan: applied, placements }, options)), {
+  const toC = plan({ moves: [{ key: "shard/1", from: "a", to: "c" }] });
+  const hosts = [hostRecord("a"), hostRecord("b", { state: "draining" }), hostRecord("c")];
+  const copied = { ...placements, "shard/1": moving("a", "c", "filling") };
+  assert.deepEqual(placesOf(stepsOf({ hosts, plan: toC, placements: copied }, options)), {
     "shard/0": "b>a",
   });
   const both = { "shard/0": active("b"), "shard/1": active("b") };

@@ -68,6 +68,14 @@ Deno.test("parts leave a host that drains, and none goes to one", () => {
   assert.deepEqual(failures, ["shard/0 goes to b, which drains"]);
 });
 
+Deno.test("a copy may come to a host whose drain waits for it, and nothing after the drain", () => {
+  const { checker, failures } = watch("b");
+  checker.placed?.("shard/0", moving, { ...active("b"), epoch: 2 });
+  assert.deepEqual(failures, []);
+  checker.placed?.("shard/0", active("a"), { ...active("b"), epoch: 2 });
+  assert.equal(failures[0], "shard/0 comes to b, whose drain was over");
+});
+
 Deno.test("a step that was decided while a host drained may come just after its drain", () => {
   const { checker, failures, clock } = watch();
   checker.commandBegan?.("cancel");
