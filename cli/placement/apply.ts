@@ -250,6 +250,14 @@ async function waitForEnd(wait: Wait, firstEdition: number, output: Output): Pro
     if (plan.firstEdition !== firstEdition) {
       throw new CommandError("The plan has not been carried out: another one has replaced it.");
     }
+    const { voided, state } = plan;
+    if (voided.length > 0 && (state === "active" || state === "incomplete")) {
+      const parts = countedParts(voided.map(({ key }) => key));
+      throw new CommandError(
+        `The plan has not been carried out: the mesh has given up ${parts} that it was to move, by ` +
+          "cairn recover or a change of a number. See cairn status, and apply again.",
+      );
+    }
     const left = plan.moves.filter((move) => isLeft(view, move)).length;
     const line = `${plan.moves.length - left} of ${counted(plan.moves.length, "move")} are done\n`;
     if (line !== shown) output.err(line);

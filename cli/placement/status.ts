@@ -150,11 +150,14 @@ function linesOf(status: MeshStatus, nowMs: number): string[] {
   ];
 }
 
-function planLine({ state, moves, elsewhere = [] }: PlanDocument): string {
-  const line = `last plan: ${state}, ${counted(moves.length, "move")}`;
-  return elsewhere.length === 0
-    ? line
-    : `${line}, not on their new hosts: ${elsewhere.map(partName).join(", ")}`;
+function planLine({ state, moves, voided, elsewhere = [] }: PlanDocument): string {
+  const others = elsewhere.length === 0
+    ? ""
+    : `, not on their new hosts: ${elsewhere.map(partName).join(", ")}`;
+  const given = voided.length === 0 || state === "done"
+    ? ""
+    : `, ${voided.length} of them of parts that were given up since`;
+  return `last plan: ${state}, ${counted(moves.length + voided.length, "move")}${given}${others}`;
 }
 
 /** The change of a number of parts, and its step. */

@@ -63,7 +63,7 @@ export async function writeMoves(
   );
   const moves = [...begun ?? [], ...asked];
   if (
-    active?.kind === kind && active.movesMax === movesMax &&
+    active?.kind === kind && active.movesMax === movesMax && active.voided.length === 0 &&
     isSame(active.moves.filter((move) => isLeft(view, move)), moves)
   ) {
     return { plan: view.plan, isJoined: true, moves };

@@ -18,7 +18,10 @@ export interface PlanDocument {
   readonly format: typeof FORMAT;
   /** The operator's command: new moves, or the way back of those of the plan before. */
   readonly kind: "apply" | "rollback";
-  /** `incomplete` = it has ended, and parts are not on the hosts to which it was to move them. */
+  /**
+   * `incomplete` = it has ended, and parts are not on the hosts to which it was to move them, or
+   * were given up before.
+   */
   readonly state: "active" | "cancelled" | "done" | "incomplete";
   /** These parts of an incomplete plan, as of its end. */
   readonly elsewhere?: readonly PlacedKey[];
@@ -29,13 +32,15 @@ export interface PlanDocument {
   /** The division of the partitions among trainers to which the moves of trainers belong. */
   readonly dealing: number;
   readonly moves: readonly PlannedMove[];
+  /** Moves of parts that the mesh has given up since, with their division: no host makes them. */
+  readonly voided: readonly PlannedMove[];
   /** Live moves of each kind at the same time. */
   readonly movesMax: number;
 }
 
 /** A plan that begins now, and is done where it moves nothing. */
-export function newPlan(plan: Omit<PlanDocument, "format" | "state">): PlanDocument {
-  return { format: FORMAT, state: plan.moves.length > 0 ? "active" : "done", ...plan };
+export function newPlan(plan: Omit<PlanDocument, "format" | "state" | "voided">): PlanDocument {
+  return { format: FORMAT, state: plan.moves.length > 0 ? "active" : "done", voided: [], ...plan };
 }
 
 /** A plan at its end: none of its moves can be made any more. */
@@ -50,13 +55,14 @@ export function endedPlan(
   }).map(({ key }) => key);
   return {
     ...plan,
-    ...(elsewhere.length > 0 ? { state: "incomplete", elsewhere } : { state: "done" }),
+    state: elsewhere.length + plan.voided.length > 0 ? "incomplete" : "done",
+    ...(elsewhere.length > 0 && { elsewhere }),
   };
 }
 
 /** The document as the store takes it. */
 export function encodePlan(
-  { format, kind, state, elsewhere, firstEdition, sharding, dealing, moves, movesMax }:
+  { format, kind, state, elsewhere, firstEdition, sharding, dealing, moves, voided, movesMax }:
     PlanDocument,
 ): Json {
   return {
@@ -67,7 +73,7 @@ export function encodePlan(
     firstEdition,
     sharding,
     dealing,
-    moves: moves.map(({ key, from, to }) => ({ key, from, to })),
+    moves: [...moves, ...voided].map(({ key, from, to }) => ({ key, from, to })),
     movesMax,
   };
 }
@@ -80,8 +86,9 @@ function isPlan(document: Json): boolean {
 }
 
 /**
- * The plan in a document, without the moves of shards and trainers that the mesh has no more: after
- * a change of their number the same keys name other rows, or other partitions.
+ * The plan in a document. Moves of shards and trainers that the mesh has no more are voided: after
+ * a change of their number, or a loss that was accepted, the same keys name other rows, or other
+ * partitions.
  *
  * @throws {PlanFormatError} When another version of the program wrote the document.
  */
@@ -91,10 +98,14 @@ export function decodePlan(
 ): PlanDocument {
   if (!isPlan(document)) throw new PlanFormatError();
   const plan = document as unknown as PlanDocument;
-  const isLeft = ({ key }: PlannedMove) =>
-    !(plan.sharding !== sharding && key.startsWith("shard/")) &&
-    !(plan.dealing !== dealing && key.startsWith("trainer/"));
-  return { ...plan, moves: plan.moves.filter(isLeft) };
+  const isVoid = ({ key }: PlannedMove) =>
+    (plan.sharding !== sharding && key.startsWith("shard/")) ||
+    (plan.dealing !== dealing && key.startsWith("trainer/"));
+  return {
+    ...plan,
+    moves: plan.moves.filter((move) => !isVoid(move)),
+    voided: plan.moves.filter(isVoid),
+  };
 }
 
 /**

@@ -291,6 +291,30 @@ Deno.test({
 });
 
 Deno.test({
+  name: "apply --wait fails when recover gives its parts up, and the same plan again is a new one",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      Deno.mkdirSync(`${world.folder}/data`);
+      const waits = world.run("apply", "--wait");
+      await world.shows(/last plan: active, 4 moves/);
+      assert.equal((await world.run("recover", "--accept-loss")).code, 0);
+      const { code, err } = await waits;
+      const said = /error: The plan has not been carried out: the mesh has given up 2 shards and/;
+      assert.deepEqual([code, said.test(err)], [1, true], err);
+      assert.match(
+        (await world.run("status")).out,
+        /last plan: active, 4 moves, 3 of them of parts that were given up since$/m,
+      );
+      const again = await world.run("apply", "--wait");
+      assert.deepEqual([again.code, again.out], [0, "there is nothing to move\n"], again.err);
+      await world.endPlan();
+      assert.match((await world.run("status")).out, /last plan: incomplete, 4 moves, 3 of them/);
+    }),
+});
+
+Deno.test({
   name: "apply --wait fails where moves could not be made, and status names their parts",
   ignore,
   fn: () =>

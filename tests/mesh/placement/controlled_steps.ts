@@ -68,6 +68,7 @@ export const plan = (changes: Partial<PlanDocument> = {}): PlanDocument => ({
   sharding: 0,
   dealing: 0,
   moves: [{ key: "shard/0", from: "a", to: "b" }, { key: "shard/1", from: "a", to: "b" }],
+  voided: [],
   movesMax: 1,
   ...changes,
 });

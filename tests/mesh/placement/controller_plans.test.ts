@@ -237,6 +237,12 @@ Deno.test("a plan of shards that the mesh has no more moves none of those in the
   const at = (sharding: number) => placesOf(stepsOf({ plan: mixed, placements, sharding }));
   assert.deepEqual(at(0), { "shard/0": "a>b" });
   assert.deepEqual(at(1), { "trainer/0": "(b)" });
-  const [done] = stepsOf({ plan: plan(), placements, sharding: 1 });
-  assert.deepEqual(endOf(done), { state: "done" });
+  const moved = { ...placements, "trainer/0": active("b") };
+  for (const parts of [{ plan: plan(), placements }, { plan: mixed, placements: moved }]) {
+    const [end] = stepsOf({ ...parts, sharding: 1 });
+    assert.deepEqual(endOf(end), { state: "incomplete" });
+    assert.ok(end.kind === "writePlan");
+    const { moves } = end.document as unknown as PlanDocument;
+    assert.equal(moves.length, parts.plan.moves.length, "the plan keeps the moves that it had");
+  }
 });
