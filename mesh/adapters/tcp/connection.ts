@@ -28,8 +28,6 @@ export interface ConnectionLimits {
 
 /** Time that the peer has to take the reason of a close, ms. */
 const FAREWELL_MS = 500;
-/** Time between two looks at a connection, as a part of `heartbeatMs`. */
-const LOOK_SHARE = 0.8;
 
 export interface ConnectionListeners {
   onValue(channel: number, value: EncodedValue): void;
@@ -47,7 +45,6 @@ export class Connection {
   #listeners: ConnectionListeners | undefined;
   #timer: Timer | undefined;
   #timerDueMs = 0;
-  #sentMs: number;
   #receivedMs: number;
   #open = true;
 
@@ -57,7 +54,7 @@ export class Connection {
     this.#stream = stream;
     this.#clock = clock;
     this.#limits = limits;
-    this.#sentMs = this.#receivedMs = clock.monotonicMs();
+    this.#receivedMs = clock.monotonicMs();
     this.#writer = new FrameWriter(stream, (cause) => this.#fail(cause));
     this.#reader = new FrameReader({
       read: async (bytes) => {
@@ -103,7 +100,7 @@ export class Connection {
   /** Sends a value; does nothing on a closed connection. */
   send(channel: number, value: EncodedValue): void {
     if (!this.#open) return;
-    this.#push({ type: frameTypes.value, channel, ...value });
+    this.#writer.push({ type: frameTypes.value, channel, ...value });
     const { unsentBytes } = this.#writer;
     if (unsentBytes < 2 * this.#limits.windowBytes) return;
     this.#fail(
@@ -126,13 +123,8 @@ export class Connection {
     this.#listeners?.onClosed(cause);
   }
 
-  #push(frame: Frame): void {
-    this.#sentMs = this.#clock.monotonicMs();
-    this.#writer.push(frame);
-  }
-
   async #sayGoodbye(reason: string): Promise<void> {
-    this.#push(textFrame(frameTypes.goodbye, JSON.stringify({ reason })));
+    this.#writer.push(textFrame(frameTypes.goodbye, JSON.stringify({ reason })));
     let timer: Timer | undefined;
     const late = new Promise<void>((resolve) => {
       timer = this.#clock.schedule(FAREWELL_MS, resolve);
@@ -193,12 +185,13 @@ export class Connection {
 
   /**
    * Looks at the common moments, or when the silence of the peer would end the connection. So one
-   * wake-up of the thread serves all connections, and takes the heartbeats of their peers.
+   * wake-up of the thread serves all connections, takes the heartbeats of their peers, and with a
+   * heartbeat of a second does the other work of that second.
    */
   #schedule(): void {
     const { heartbeatMs, silenceMs } = this.#limits;
     const nowMs = this.#clock.monotonicMs();
-    const lookMs = untilNextMoment(this.#clock, LOOK_SHARE * heartbeatMs);
+    const lookMs = untilNextMoment(this.#clock, heartbeatMs);
     const delayMs = Math.max(1, Math.min(lookMs, this.#receivedMs + silenceMs - nowMs));
     this.#timerDueMs = nowMs + delayMs;
     this.#timer = this.#clock.schedule(delayMs, () => this.#tick());
@@ -214,10 +207,7 @@ export class Connection {
     if (nowMs - this.#receivedMs >= silenceMs) {
       return this.#fail(new Error(`host ${this.#peer} has sent nothing for ${silenceMs} ms`));
     }
-    // The next look would come too late for a connection that has been silent since.
-    if (nowMs - this.#sentMs >= (1 - LOOK_SHARE) * heartbeatMs) {
-      this.#push(emptyFrame(frameTypes.heartbeat));
-    }
+    this.#writer.push(emptyFrame(frameTypes.heartbeat));
     this.#schedule();
   }
 }
