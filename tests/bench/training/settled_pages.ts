@@ -13,7 +13,7 @@ const WAIT_MS_MAX = 60_000;
 export class SettledPages {
   readonly #beganMs: number;
   #lookedMs = -Infinity;
-  #bytes = -1;
+  #bytes: number | undefined;
   #looksAlike = 0;
 
   /** @param nowMs The present time, ms. */
@@ -21,10 +21,11 @@ export class SettledPages {
     this.#beganMs = nowMs;
   }
 
-  /** Whether no more moves are expected. At once where the system has no huge pages. */
+  /** Whether no more moves are expected. At once where the system does not count huge pages. */
   areSettled(nowMs: number): boolean {
     if (nowMs - this.#lookedMs >= LOOK_INTERVAL_MS) {
       const bytes = hugePageBytes();
+      if (bytes === undefined) return true;
       this.#looksAlike = bytes === this.#bytes ? this.#looksAlike + 1 : 0;
       [this.#lookedMs, this.#bytes] = [nowMs, bytes];
     }
@@ -32,8 +33,13 @@ export class SettledPages {
   }
 }
 
-/** Bytes of this process in huge pages. */
-function hugePageBytes(): number {
-  const rollup = Deno.readTextFileSync("/proc/self/smaps_rollup");
-  return 1024 * Number(/^AnonHugePages:\s*(\d+)/m.exec(rollup)?.[1]);
+/** Bytes of this process in huge pages; undefined where the system does not count them. */
+function hugePageBytes(): number | undefined {
+  try {
+    const rollup = Deno.readTextFileSync("/proc/self/smaps_rollup");
+    const [, kibibytes] = /^AnonHugePages:\s*(\d+)/m.exec(rollup) ?? [];
+    return kibibytes === undefined ? undefined : 1024 * Number(kibibytes);
+  } catch {
+    return undefined;
+  }
 }
