@@ -198,7 +198,8 @@ export class HealthWarnings {
   #away(): Warning[] {
     const { links = () => [], joinedHosts } = this.#parts;
     const meanwhile = joinedHosts !== undefined
-      ? "Other hosts with its roles take its shards, joiners and trainers over after mesh.lease."
+      ? "Other hosts with its roles and room take its shards, joiners and trainers over after " +
+        "mesh.lease; part-not-placed names what none takes."
       : "What it does is not done until it is back.";
     const joined = joinedHosts?.();
     // A file may list hosts ahead, which an autoscaler starts later.

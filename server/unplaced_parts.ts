@@ -2,7 +2,7 @@
  * The parts that this host cannot place although the coordination store gives them to it: a start
  * or another step of theirs fails and is tried again.
  */
-import { rolesOf } from "../mesh/placement/mesh_views.ts";
+import { livingOwner, rolesOf } from "../mesh/placement/mesh_views.ts";
 import {
   type HostRecord,
   type MeshView,
@@ -84,7 +84,10 @@ export class UnplacedParts {
   }
 }
 
-/** The parts that no host has had for a while: none is up that may take them. */
+/**
+ * The parts that no host has had for a while, since the loss of their owner or the begin of the
+ * mesh: none is up that may take them.
+ */
 export class PartsWithoutHost {
   readonly #clock: Clock;
   readonly #patienceMs: number;
@@ -98,11 +101,13 @@ export class PartsWithoutHost {
     this.#patienceMs = patienceMs;
   }
 
-  look({ placements, identity: { sharding } }: Pick<MeshView, "placements" | "identity">): void {
+  look(view: Pick<MeshView, "placements" | "identity" | "hosts">): void {
     const nowMs = this.#clock.monotonicMs();
-    const without = [...placements].filter(([, { state }]) => state === "unassigned");
+    const without = [...view.placements].filter(([, placement]) =>
+      livingOwner(view, placement) === undefined
+    );
     this.#since = new Map(without.map(([key]) => [key, this.#since.get(key) ?? nowMs]));
-    this.#sharding = sharding;
+    this.#sharding = view.identity.sharding;
   }
 
   get current(): readonly UnplacedPart[] {
@@ -111,7 +116,7 @@ export class PartsWithoutHost {
       part: placedAddress(key, this.#sharding),
       reason: `no host with the role ${
         rolesOf[parsePlacedKey(key).kind]
-      } is up that has room for it`,
+      } is up, does not drain, and has room for it`,
     }));
   }
 }

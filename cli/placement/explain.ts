@@ -5,6 +5,7 @@
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { planKind } from "../../mesh/placement/mesh_plan.ts";
 import {
+  livingOwner,
   rangeOf,
   type ReaderKey,
   reportedSize,
@@ -48,6 +49,8 @@ const KEEPER = "keeper";
 interface Explained {
   readonly key: PlacedKey;
   readonly placement: Placement;
+  /** Whether the run of its owner lives. */
+  readonly isOwned: boolean;
   readonly history: PlacementHistory;
   readonly decision: ShardDecision;
   /** Present for a shard whose host has told it. */
@@ -133,11 +136,12 @@ async function explainedParts(
       ? addresses.featureKeeper(number)
       : placedAddress(key, view.identity.sharding);
     const placement = present(view.placements.get(key), "the store has every part");
-    const owner = placement.state === "unassigned" ? undefined : placement.owner.host;
-    const unplaced = view.hosts.get(owner ?? "")?.unplaced[address];
+    const owner = livingOwner(view, placement);
+    const unplaced = owner && view.hosts.get(owner.host)?.unplaced[address];
     return {
       key,
       placement,
+      isOwned: owner !== undefined,
       history: await store.coordination.history(key),
       decision: present(decisions.find(({ shard }) => shard === placed), "every part is decided"),
       ...(size && { size }),
@@ -182,19 +186,21 @@ function documentOf(part: string, number: number, explained: Explained) {
 }
 
 function linesOf(explained: Explained, nowMs: number): string[] {
-  const { key, placement, history: { sinceMs, last }, decision } = explained;
+  const { key, placement, isOwned, history: { sinceMs, last }, decision } = explained;
   const { size, servedBy, reads, unplaced, keeper } = explained;
-  // A part that was given up remembers the time of its last owner.
-  const isOwned = placement.state !== "unassigned";
   const sizes = size
     ? `, with ${counted(size.rows, "row")} in ${sizeText(size.bytes)}`
     : key.startsWith("shard/") && isOwned
     ? "; its host has not told its size yet"
     : "";
+  // A part that was given up remembers the time of its last owner.
   const since = sinceMs === undefined || !isOwned ? "" : `, since ${moment(sinceMs, nowMs)}`;
+  const state = isOwned || placement.state === "unassigned"
+    ? `is ${describe(placement)}`
+    : `has no host: it was ${describe(placement)}, and that run of ${placement.owner.host} is gone`;
   return [
     ...(keeper === undefined ? [] : [`keeper ${keeper} follows ${partName(key)}\n`]),
-    `${partName(key)} is ${describe(placement)}${since}${sizes}\n`,
+    `${partName(key)} ${state}${since}${sizes}\n`,
     ...(servedBy ? [servedByLine(servedBy)] : []),
     ...(unplaced === undefined ? [] : [
       `${

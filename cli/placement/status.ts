@@ -7,7 +7,13 @@ import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { readersOn } from "../../mesh/placement/drain_progress.ts";
 import { dutiesOf } from "../../mesh/placement/host_duties.ts";
 import { hostsHave, missingLinks } from "../../mesh/placement/host_reach.ts";
-import { reportedSize, shardViews } from "../../mesh/placement/mesh_views.ts";
+import {
+  livingOwner,
+  placementOf,
+  reportedSize,
+  shardViews,
+} from "../../mesh/placement/mesh_views.ts";
+import { decisionsOf, planMesh } from "../../mesh/placement/mesh_plan.ts";
 import {
   type HostRecord,
   type MeshView,
@@ -81,6 +87,11 @@ function statusOf(view: MeshView, configuration: CairnConfiguration) {
     unlinked: [...missingLinks(view)].map(([host, without]) => ({ host, without })),
     restless: [...view.placements].filter(([, { state }]) => state !== "active")
       .map(([key, placement]) => ({ key, placement })),
+    hostless: decisionsOf(planMesh(view, Infinity)).flatMap(({ key, decision }) =>
+      decision.kind === "unplaced" && livingOwner(view, placementOf(view, key)) === undefined
+        ? [{ key, reason: decision.reason }]
+        : []
+    ),
     plan: knownPlan(view),
     shards: identity.shards,
     trainers: identity.trainers,
@@ -115,7 +126,8 @@ function unplacedParts(view: MeshView, { featureKeeper }: CairnConfiguration) {
 
 /** For people. */
 function linesOf(status: MeshStatus, nowMs: number): string[] {
-  const { version, controller, hosts, unlisted, absent, restless, reshard, plan } = status;
+  const { version, controller, hosts, unlisted, absent, restless, hostless, reshard, plan } =
+    status;
   const unplaced = status.unplaced.map(({ part, host, reason }) =>
     `${part} cannot be placed on ${host}, which tries again: ${reason}`
   );
@@ -141,7 +153,11 @@ function linesOf(status: MeshStatus, nowMs: number): string[] {
     ...status.unlinked.map(({ host, without }) =>
       `${hostsHave(without)} no link with ${host}: their logs say why`
     ),
-    ...restless.map(({ key, placement }) => `${partName(key)} is ${describe(placement)}`),
+    ...restless.filter(({ key }) => !hostless.some((each) => each.key === key))
+      .map(({ key, placement }) => `${partName(key)} is ${describe(placement)}`),
+    ...Map.groupBy(hostless, ({ reason }) => reason).entries().map(([reason, parts]) =>
+      `without a host: ${parts.map(({ key }) => partName(key)).join(", ")}: ${reason}`
+    ),
     ...unplaced,
     ...status.snapshotFailures.map((failure) => snapshotFailureText(failure, nowMs)),
     ...status.refusing.map(({ host, refusal }) => `${host} refuses events: ${refusal}`),

@@ -53,14 +53,25 @@ export function reportedUnread(
   key: PlacedKey,
   reader: ReaderKey,
 ): number | undefined {
-  const placement = placementOf(view, key);
-  if (placement.state === "unassigned" || !isLive(view, placement.owner)) return undefined;
-  return view.hosts.get(placement.owner.host)?.load[unreadFigure(reader)];
+  const owner = livingOwner(view, placementOf(view, key));
+  return owner && view.hosts.get(owner.host)?.load[unreadFigure(reader)];
 }
 
 /** Whether this run of a host is the one that the mesh has, its lease removed or not. */
-export function isLive(view: MeshView, run: HostRun): boolean {
-  return view.hosts.get(run.host)?.incarnation === run.incarnation;
+export function isLive({ hosts }: Pick<MeshView, "hosts">, run: HostRun): boolean {
+  return hosts.get(run.host)?.incarnation === run.incarnation;
+}
+
+/**
+ * The run that has a part; undefined where it was given to none, or where that run is gone: the
+ * placement keeps a lost owner until another host can take the part.
+ */
+export function livingOwner(
+  view: Pick<MeshView, "hosts">,
+  placement: Placement,
+): HostRun | undefined {
+  if (placement.state === "unassigned") return undefined;
+  return isLive(view, placement.owner) ? placement.owner : undefined;
 }
 
 /** The hosts that own parts of a kind, and those that serve. */
@@ -124,9 +135,9 @@ function meanSize(sizes: readonly PartSize[]): PartSize {
 
 /** The size that the owner reports; undefined where it reports none, or is gone. */
 export function reportedSize(view: MeshView, key: PlacedKey): PartSize | undefined {
-  const placement = placementOf(view, key);
-  if (placement.state === "unassigned" || !isLive(view, placement.owner)) return undefined;
-  const { load } = present(view.hosts.get(placement.owner.host), "a live host is known");
+  const owner = livingOwner(view, placementOf(view, key));
+  if (owner === undefined) return undefined;
+  const { load } = present(view.hosts.get(owner.host), "a live host is known");
   const figures = sizeFigures(key);
   if (load[figures.bytes] === undefined) return undefined;
   return { rows: load[figures.rows] ?? 0, bytes: load[figures.bytes] };

@@ -4,7 +4,7 @@ import type { Placement } from "../../mesh/ports/coordination.ts";
 import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import { PartsWithoutHost, UnplacedParts, unplacedParts } from "../../server/unplaced_parts.ts";
-import { meshView } from "../mesh/placement/mesh_view.ts";
+import { hostRecord, meshView } from "../mesh/placement/mesh_view.ts";
 
 function parts() {
   const clock = new VirtualClock();
@@ -53,8 +53,39 @@ Deno.test("a part that no host has had for a lease is told, until one has it", a
   await clock.advance(1);
   assert.deepEqual(withoutHost.current, [{
     part: "trainer/0",
-    reason: "no host with the role trainer is up that has room for it",
+    reason: "no host with the role trainer is up, does not drain, and has room for it",
   }]);
   withoutHost.look(view({ state: "restoring", epoch: 1, owner }));
+  assert.deepEqual(withoutHost.current, []);
+});
+
+Deno.test("a part whose owner is gone is told as one without a host", async () => {
+  const { clock } = parts();
+  const withoutHost = new PartsWithoutHost(clock, 10_000);
+  const look = (...hosts: string[]) =>
+    withoutHost.look(meshView({
+      hosts: hosts.map((host) => hostRecord(host)),
+      placements: {
+        "trainer/0": { state: "active", epoch: 1, owner: { host: "a", incarnation: "a-1" } },
+        "shard/0": {
+          state: "moving",
+          phase: "filling",
+          epoch: 1,
+          owner: { host: "a", incarnation: "a-1" },
+          target: { host: "b", incarnation: "b-1" },
+        },
+      },
+    }));
+  for (const hosts of [["a", "b"], ["b"]]) {
+    look(...hosts);
+    await clock.advance(9_999);
+    assert.deepEqual(withoutHost.current, []);
+  }
+  await clock.advance(1);
+  assert.deepEqual(withoutHost.current.map(({ reason }) => reason), [
+    "no host with the role trainer is up, does not drain, and has room for it",
+    "no host with the role shards is up, does not drain, and has room for it",
+  ]);
+  look("a", "b");
   assert.deepEqual(withoutHost.current, []);
 });

@@ -221,3 +221,29 @@ Deno.test({
       ]);
     }),
 });
+
+Deno.test({
+  name: "status and explain name the parts whose host is gone and that no other one can take",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      await world.copy("shard/1", "tables-2");
+      await world.leave("tables-1");
+      const isNamed = async () => /^without a host/m.test((await world.run("status")).out);
+      assert.equal(await isNamed(), false, "tables-2 takes them over soon");
+      await world.run("drain", "tables-2");
+      const { out } = await world.run("status");
+      assert.match(
+        out,
+        /^without a host: shard 0, shard 1, shard 2, shard 3: its host tables-1 is gone, and no host is up that may own shards$/m,
+      );
+      assert.doesNotMatch(out, /shard 1 is moving/);
+      assert.match(
+        (await world.run("explain", "shard", "1")).out,
+        /^shard 1 has no host: it was moving from "tables-1" to "tables-2" .*, and that run of tables-1 is gone$/m,
+      );
+      await world.run("undrain", "tables-2");
+      assert.equal(await isNamed(), false);
+    }),
+});

@@ -150,6 +150,14 @@ export class World {
     await close();
   }
 
+  /** A host leaves the mesh. */
+  async leave(host: string): Promise<void> {
+    const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
+    const { coordination, close } = await openCoordination(configuration);
+    await coordination.leave(runOf(host));
+    await close();
+  }
+
   /** A host renews its lease with a report. */
   async tell(
     host: string,
