@@ -4,6 +4,7 @@
  * record is one MessagePack map whose keys are the fields below.
  */
 import { decode, Encoder } from "@msgpack/msgpack";
+import type { BufferPool } from "../structures/buffer_pool.ts";
 import { type Fingerprint, fingerprintOf } from "../structures/fingerprint.ts";
 import { MemorySlab } from "../structures/memory_slab.ts";
 import { NumberMemory } from "../structures/number_memory.ts";
@@ -157,6 +158,11 @@ const slab = new MemorySlab();
 /** The record as bytes for the event log. */
 export function encodeEvent(record: EventRecord): Uint8Array {
   return slab.copyOf(encoder.encodeSharedRef(record));
+}
+
+/** {@link encodeEvent} in memory of a pool, to which the caller gives it back. */
+export function encodeInPool(record: EventRecord, pool: BufferPool): Uint8Array<ArrayBuffer> {
+  return pool.copyOf(encoder.encodeSharedRef(record));
 }
 
 /**

@@ -1,11 +1,19 @@
 /**
- * A pool of buffers for arrays that two actors send each other. Rows go to the trainer, and
- * gradients of as many floats return to the shard: each actor writes its messages into buffers that
- * it has received. In the steady state a message needs no fresh pages and leaves no garbage.
+ * A pool of buffers for arrays that are used for a moment and given back: in the steady state they
+ * need no fresh pages, leave no garbage, and lie in the processor's caches.
+ *
+ * Two actors may send each other such arrays. Rows go to the trainer, and gradients of as many
+ * floats return to the shard: each actor writes its messages into buffers that it has received.
  */
 
 /** Spare room of a new buffer: batches differ a little in their distinct ids. */
 const SLACK = 1 / 8;
+
+/**
+ * Size of a buffer, as a multiple of the array that is put into it, at most. A message to another
+ * thread copies all of a buffer.
+ */
+const SIZE_MAX = 2;
 
 /**
  * An earlier answer that its receiver has read. It moves back with the next request, and the next
@@ -13,33 +21,43 @@ const SLACK = 1 / 8;
  */
 export type Recycled<Answer> = Answer | undefined;
 
-/** Spare buffers, taken and given back as float arrays. */
+/** Spare buffers. What is not given back is garbage like any other array. */
 export class BufferPool {
-  /** Ascending by size. */
+  /** The newest last. */
   readonly #spare: ArrayBuffer[] = [];
   readonly #spareMax: number;
 
-  /** @param spareMax Buffers held at most. Beyond, the smallest is dropped. */
+  /** @param spareMax Buffers held at most. Beyond, the oldest is dropped. */
   constructor(spareMax: number) {
     this.#spareMax = spareMax;
   }
 
-  /**
-   * An array of `floats` elements with arbitrary values, in the smallest spare buffer that fits.
-   */
+  /** A buffer of `bytes` or some more, with arbitrary values: the newest spare one that fits. */
+  buffer(bytes: number): ArrayBuffer {
+    const spare = this.#spare;
+    for (let i = spare.length - 1; i >= 0; i--) {
+      const { byteLength } = spare[i];
+      if (byteLength >= bytes && byteLength <= SIZE_MAX * bytes) return spare.splice(i, 1)[0];
+    }
+    return new ArrayBuffer(8 * Math.ceil(bytes * (1 + SLACK) / 8));
+  }
+
+  /** An array of `floats` elements with arbitrary values. */
   take(floats: number): Float32Array<ArrayBuffer> {
-    const bytes = floats * Float32Array.BYTES_PER_ELEMENT;
-    const fits = this.#spare.findIndex(({ byteLength }) => byteLength >= bytes);
-    const [buffer] = fits < 0
-      ? [new ArrayBuffer(Math.ceil(floats * (1 + SLACK)) * Float32Array.BYTES_PER_ELEMENT)]
-      : this.#spare.splice(fits, 1);
+    const buffer = this.buffer(floats * Float32Array.BYTES_PER_ELEMENT);
     return new Float32Array(buffer, 0, floats);
   }
 
+  /** A copy of `bytes`. */
+  copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+    const copy = new Uint8Array(this.buffer(bytes.length), 0, bytes.length);
+    copy.set(bytes);
+    return copy;
+  }
+
   /** Takes over the memory of an array, which must not be read any more. */
-  give({ buffer }: Float32Array<ArrayBuffer>): void {
+  give({ buffer }: { readonly buffer: ArrayBuffer }): void {
     this.#spare.push(buffer);
-    this.#spare.sort((a, b) => a.byteLength - b.byteLength);
     if (this.#spare.length > this.#spareMax) this.#spare.shift();
   }
 }

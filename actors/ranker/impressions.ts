@@ -17,8 +17,14 @@ import {
   UNLOGGED_ITEM,
 } from "../../mesh/ports/shared_rankings.ts";
 import { isSampled, type TraceContext } from "../../mesh/ports/tracing.ts";
-import { encodeEvent, type MovedItem } from "../../records/event_record.ts";
+import {
+  encodeEvent,
+  encodeInPool,
+  type ImpressionRecord,
+  type MovedItem,
+} from "../../records/event_record.ts";
 import { appendToRanking } from "../../records/ranking_partition.ts";
+import { BufferPool } from "../../structures/buffer_pool.ts";
 import {
   type ImpressionRowsOptions,
   ImpressionRowsWriter,
@@ -47,12 +53,17 @@ export interface ImpressionsParts {
   readonly sharedRankings?: SharedRankings;
 }
 
+/** Records whose memory is kept for later ones: as many as are written at a time. */
+const SPARE_RECORDS = 16;
+
 export class Impressions {
   readonly #clock: Clock;
   readonly #eventLog: EventLog;
   readonly #sharedRankings: SharedRankings | undefined;
   readonly #rows: ImpressionRowsWriter;
   readonly #unlogged: Counter;
+  /** Memory of records that the log has. */
+  readonly #buffers = new BufferPool(SPARE_RECORDS);
 
   constructor(
     { clock, telemetry, eventLog, sharedRankings }: ImpressionsParts,
@@ -68,10 +79,15 @@ export class Impressions {
   }
 
   /** The bytes of an impression's record. */
-  encode(
+  encode(impression: Impression): Uint8Array {
+    return encodeEvent(this.#recordOf(impression));
+  }
+
+  /** The record of an impression, valid until the next call. */
+  #recordOf(
     { rankingId, user, atMs, logSampleRate, awaitsShown, newItems, trace, ...served }: Impression,
-  ): Uint8Array {
-    return encodeEvent({
+  ): ImpressionRecord {
+    return {
       kind: "impression",
       rankingId,
       atMs,
@@ -82,7 +98,7 @@ export class Impressions {
       ...(awaitsShown === true && { awaitsShown }),
       ...(newItems !== undefined && newItems.length > 0 && { newItems }),
       ...(isSampled(trace) && { trace }),
-    });
+    };
   }
 
   /**
@@ -96,11 +112,12 @@ export class Impressions {
    */
   async log(impression: Impression): Promise<boolean> {
     const { rankingId } = impression;
-    const bytes = this.encode(impression);
+    const bytes = encodeInPool(this.#recordOf(impression), this.#buffers);
     const items = this.#sharedRankings === undefined ? [] : itemsOf(impression);
     const ranking = { rankingId, items, bytes };
     try {
       await this.#append(ranking);
+      this.#buffers.give(bytes);
       return true;
     } catch (error) {
       if (!isServerLost(error)) throw error;

@@ -311,6 +311,8 @@ export class Ranker implements Behavior<RankerMessage> {
       });
       if (newItems !== undefined) this.#newItemCounts.add(newItems);
     }
+    // The features of a ranking that fails are not given back: the scorer may still read them.
+    this.#features.giveBack(features);
     const { modelVersion, learnedThroughMs } = scored;
     this.#context.reply(asked.replyTo, {
       rankingId,

@@ -70,6 +70,11 @@ export class RequestFeatures {
     });
   }
 
+  /** Takes over the memory of features, which must not be read any more. */
+  giveBack(features: FeatureBatch): void {
+    this.extractor.giveBack(features);
+  }
+
   /** Forgets the values derived from an item's profile; undefined = from all of them. */
   changed(item: string | undefined): void {
     if (item === undefined) this.extractor.invalidateAll();

@@ -96,5 +96,8 @@ export function classStartsOf(
   classes: number,
 ): Uint32Array<ArrayBuffer> {
   const from = shard * classes;
-  return groupStarts.slice(from, from + classes + 1).map((start) => start - groupStarts[from]);
+  // A loop makes one array, and `slice` and `map` one each.
+  const starts = new Uint32Array(classes + 1);
+  for (let i = 0; i <= classes; i++) starts[i] = groupStarts[from + i] - groupStarts[from];
+  return starts;
 }

@@ -6,9 +6,10 @@
  * counts the ids of each list and encodes the values that are not cached, {@link IdPass} hashes
  * them and writes the ids.
  */
+import { BufferPool } from "../../structures/buffer_pool.ts";
 import { CachedItems } from "./cached_items.ts";
 import { CountPass, type StoredItems } from "./count_pass.ts";
-import { allocateFeatureBatch, type FeatureBatch } from "./feature_batch.ts";
+import { allocateFeatureBatch, type FeatureBatch, takeFeatureBatch } from "./feature_batch.ts";
 import { FeatureColumns } from "./feature_columns.ts";
 import type { FeatureItem, FeatureRequest } from "./feature_request.ts";
 import { IdPass } from "./id_pass.ts";
@@ -23,6 +24,9 @@ export interface ExtractorOptions {
   readonly itemCacheBytesMax?: number;
 }
 
+/** Batches whose memory is kept for later ones: as many as are scored and logged at a time. */
+const SPARE_BATCHES = 16;
+
 const nothingStored: StoredItems = (ids) => ids.map(() => undefined);
 
 /** Makes features. Holds buffers and a cache of items; for use by one thread. */
@@ -32,6 +36,8 @@ export class FeatureExtractor {
   readonly #cachedItems: CachedItems;
   readonly #countPass: CountPass;
   readonly #idPass: IdPass;
+  /** Memory of batches that were given back. */
+  readonly #buffers = new BufferPool(SPARE_BATCHES);
 
   constructor(schema: FeatureSchema, hasher: ValueHasher, options: ExtractorOptions = {}) {
     const { storedItems: stored = nothingStored, itemCacheBytesMax = 0 } = options;
@@ -75,7 +81,8 @@ export class FeatureExtractor {
   /**
    * The features of a request.
    *
-   * @returns One row an item, in the request's order. The arrays are the caller's own.
+   * @returns One row an item, in the request's order. The arrays are the caller's own, who may give
+   * them back.
    * @throws {FeatureTypeError} An attribute is not of the type that its slot reads.
    */
   extract(request: FeatureRequest): FeatureBatch {
@@ -86,12 +93,18 @@ export class FeatureExtractor {
 
     this.#cachedItems.locate(items);
     const counts = this.#countPass.run(request);
-    const batch = allocateFeatureBatch({ rows, ids: counts.idCount, slots, denseWidth });
+    const shape = { rows, ids: counts.idCount, slots, denseWidth };
+    const batch = takeFeatureBatch(shape, this.#buffers);
     batch.listOffsets.set(counts.listOffsets);
     batch.dense.set(counts.dense);
     const words = new Uint32Array(batch.ids.buffer, 0, 2 * batch.ids.length);
     this.#idPass.run({ rows, listOffsets: batch.listOffsets, words }, counts.sharedCounts);
     this.#cachedItems.store(items, batch, words);
     return batch;
+  }
+
+  /** Takes over the memory of a batch, which must not be read any more. */
+  giveBack({ ids }: FeatureBatch): void {
+    this.#buffers.give(ids);
   }
 }

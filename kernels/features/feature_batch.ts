@@ -3,6 +3,7 @@
  * with the impression. The joiner copies the logged features into examples, so the trainer reads
  * the values that were served.
  */
+import type { BufferPool } from "../../structures/buffer_pool.ts";
 import type { FeatureIds } from "../embedding/options.ts";
 
 /** Rows of features, in columns. */
@@ -43,6 +44,11 @@ export interface FeatureBatchShape extends RowShape {
  */
 export function allocateFeatureBatch(shape: FeatureBatchShape): FeatureBatch {
   return batchIn(new ArrayBuffer(bytesOf(shape)), shape);
+}
+
+/** A batch of arbitrary values, in memory of a pool; {@link FeatureBatch.ids} gives it back. */
+export function takeFeatureBatch(shape: FeatureBatchShape, pool: BufferPool): FeatureBatch {
+  return batchIn(pool.buffer(bytesOf(shape)), shape);
 }
 
 function bytesOf({ rows, ids, slots, denseWidth }: FeatureBatchShape): number {

@@ -114,6 +114,8 @@ export interface EventLog {
   /**
    * Appends in order; resolves with the offset of the first record.
    *
+   * @param records The caller may write to their memory once the append has resolved. After a
+   * failure it may not: the log may still send them.
    * @param until State to wait for, default `durable`. Written records become durable soon after in
    * any case.
    * @param fence Needed as soon as the partition has been claimed.

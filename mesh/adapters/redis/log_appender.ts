@@ -245,7 +245,7 @@ export class LogAppender {
     this.#parts.onBytes(bytesHeld);
     this.#settle(batch, undefined, "written");
     if (batch.appends.some(({ isSettled }) => !isSettled)) {
-      this.#unconfirmed.push(batch);
+      this.#unconfirmed.push({ ...batch, appends: batch.appends.map(withOwnRecords) });
       if (!this.#isConfirming) void this.#confirm();
     }
   }
@@ -336,4 +336,10 @@ export class LogAppender {
       true,
     );
   }
+}
+
+/** An append that is answered, with copies of its records: their memory is its caller's again. */
+function withOwnRecords(append: Append): Append {
+  if (!append.isSettled) return append;
+  return { ...append, records: append.records.map((record) => record.slice()) };
 }

@@ -36,6 +36,33 @@ Deno.test("the log has the impression, with the shown items only, before the ans
   await loop.stop();
 });
 
+Deno.test("rankings of one moment are logged with the features of their own items", async () => {
+  const loop = await Loop.start();
+  const tagsOf = (ranking: number, item: number) => [`${ranking}`, `${ranking * item}`];
+  const rank = (ranking: number) =>
+    loop.requestRanking(`user-${ranking}`, [], {
+      rankingId: `${ranking}`,
+      limit: 7,
+      candidates: Array.from({ length: 1 + ranking % 7 }, (_, item) => ({
+        id: `item-${ranking}-${item}`,
+        fields: { tags: tagsOf(ranking, item) },
+      })),
+    });
+  const idsOf = async () =>
+    (await impressions(loop)).map((record) => {
+      const { ids, listOffsets } = rowsOf(record).features();
+      return [record.rankingId, `${rowsOf(record).items()}`, `${listOffsets}`, `${ids}`].join(" ");
+    });
+  const rankings = Array.from({ length: 60 }, (_, i) => i);
+  for (const ranking of rankings) await loop.mesh.settle(rank(ranking));
+  const apart = await idsOf();
+  assert.equal(apart.length, rankings.length);
+  for (let round = 0; round < 2; round++) await loop.mesh.settle(Promise.all(rankings.map(rank)));
+  const together = (await idsOf()).slice(rankings.length);
+  assert.deepEqual(together.sort(), [...apart, ...apart].sort());
+  await loop.stop();
+});
+
 Deno.test("a request's fields override the stored attributes, and both reach the log", async () => {
   const loop = await Loop.start();
   await loop.profiles.put("item", "a", { tags: ["stored"] });

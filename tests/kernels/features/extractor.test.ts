@@ -165,6 +165,21 @@ Deno.test("the same request gives the same batch, whatever the extractor made be
   }));
 });
 
+Deno.test("features in memory that was given back are those in new memory", () => {
+  const used = new FeatureExtractor(fullSchema, hasher);
+  const buffers = new Set<ArrayBufferLike>();
+  let batches = 0;
+  fc.assert(fc.property(requestArbitrary, (request) => {
+    const batch = used.extract(request);
+    assert.deepEqual(rowsOf(batch, slots), extract(request));
+    batches++;
+    buffers.add(batch.ids.buffer);
+    new Uint8Array(batch.ids.buffer).fill(0xff);
+    used.giveBack(batch);
+  }));
+  assert.ok(buffers.size < batches, "memory was taken again");
+});
+
 Deno.test("permuting the items permutes the rows", () => {
   const shuffled = requestArbitrary.chain((request) =>
     fc.shuffledSubarray(request.items.map((_, i) => i), {

@@ -73,6 +73,22 @@ withPrograms((program: ServerProgram) => {
     assert.deepEqual(await texts(log), ["a"]);
   });
 
+  test("a record that is sent again is as it was, whatever its writer has put into its memory", async (world) => {
+    const server = await world.open();
+    const log = await world.log(server);
+    // Nothing is durable until the server starts again.
+    await server.commands.send(["CONFIG", "SET", "appendfsync", "no"]);
+    await log.append(0, [text("a")], "written");
+    const restore = await world.copyData();
+    const record = text("b");
+    const [written, durable] = [log.append(0, [record], "written"), log.append(0, [text("c")])];
+    await written;
+    record.fill(0);
+    await restore();
+    await durable;
+    assert.deepEqual(await texts(log), ["a", "b", "c"]);
+  });
+
   test("connections that break at any moment double and lose nothing", async (world) => {
     const server = await world.open();
     const [one, two] = [await world.log(server), await world.log(await world.open())];
