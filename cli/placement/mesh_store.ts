@@ -2,7 +2,7 @@
  * The coordination store, for a command.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { PlanFormatError } from "../../mesh/placement/plan_document.ts";
+import { PlanFormatError, PlanReadersError } from "../../mesh/placement/plan_document.ts";
 import type { Coordination, MeshView } from "../../mesh/ports/coordination.ts";
 import { PlanConflictError, UnknownHostError } from "../../mesh/ports/coordination_errors.ts";
 import { RecordsLostError } from "../../mesh/ports/record_store.ts";
@@ -73,7 +73,8 @@ export async function withMeshStore<T>(
     });
   } catch (error) {
     const isExpected = error instanceof UnknownHostError || error instanceof PlanConflictError ||
-      error instanceof PlanFormatError || error instanceof RecordsLostError;
+      error instanceof PlanFormatError || error instanceof PlanReadersError ||
+      error instanceof RecordsLostError;
     throw isExpected ? new CommandError(error.message) : error;
   } finally {
     await close();

@@ -93,6 +93,7 @@ function statusOf(view: MeshView, configuration: CairnConfiguration) {
         : []
     ),
     plan: knownPlan(view),
+    isPlanUnknown: view.plan !== undefined && knownPlan(view) === undefined,
     shards: identity.shards,
     trainers: identity.trainers,
     partitions: { events: identity.eventPartitions, examples: identity.examplePartitions },
@@ -163,6 +164,9 @@ function linesOf(status: MeshStatus, nowMs: number): string[] {
     ...status.refusing.map(({ host, refusal }) => `${host} refuses events: ${refusal}`),
     ...(reshard?.step === undefined ? [] : [reshardLine(reshard, reshard.step)]),
     ...(plan === undefined ? [] : [planLine(plan)]),
+    ...(status.isPlanUnknown
+      ? ["last plan: of another version of the program, which this one cannot read"]
+      : []),
   ];
 }
 

@@ -12,8 +12,10 @@ import {
   isLeft,
   mayBalance,
   newPlan,
+  PLAN_FORMAT,
   type PlanDocument,
   type PlannedMove,
+  PlanReadersError,
   reversed,
 } from "./plan_document.ts";
 
@@ -51,6 +53,7 @@ export function hasActivePlan(view: MeshView): boolean {
  * something else.
  *
  * @throws {PlanConflictError} The plan or the mesh has changed since the view.
+ * @throws {PlanReadersError} A host, which may decide what moves, cannot read the plan.
  */
 export async function writeMoves(
   coordination: Coordination,
@@ -76,8 +79,16 @@ export async function writeMoves(
   const firstEdition = edition + 1;
   const next = newPlan({ kind, firstEdition, sharding, dealing, moves, movesMax });
   const expected = { edition, version: view.version };
+  requireReaders(view);
   const written = await coordination.writePlan(expected, encodePlan(next));
   return { plan: written, isJoined: false, moves };
+}
+
+function requireReaders({ hosts, nowMs }: MeshView): void {
+  const others = [...hosts.values()].filter(({ planFormat, expiresMs }) =>
+    expiresMs > nowMs && planFormat !== PLAN_FORMAT
+  );
+  if (others.length > 0) throw new PlanReadersError(others);
 }
 
 /** Whether two lists have the same moves, in any order; each moves a part once. */

@@ -2,7 +2,13 @@
  * The plan that an operator has applied, as the coordination store keeps it. The controller carries
  * it out; a later plan replaces it.
  */
-import type { MeshIdentity, MeshView, PlacedKey, Placement } from "../ports/coordination.ts";
+import type {
+  HostRecord,
+  MeshIdentity,
+  MeshView,
+  PlacedKey,
+  Placement,
+} from "../ports/coordination.ts";
 import type { Json } from "../ports/record_store.ts";
 
 /** One move of a shard, a joiner or a trainer that the operator wants. */
@@ -12,10 +18,11 @@ export interface PlannedMove {
   readonly to: string;
 }
 
-const FORMAT = 7;
+/** The format of the plans that this build writes, and the only one that it reads. */
+export const PLAN_FORMAT = 7;
 
 export interface PlanDocument {
-  readonly format: typeof FORMAT;
+  readonly format: typeof PLAN_FORMAT;
   /** The operator's command: new moves, or the way back of those of the plan before. */
   readonly kind: "apply" | "rollback";
   /**
@@ -40,7 +47,8 @@ export interface PlanDocument {
 
 /** A plan that begins now, and is done where it moves nothing. */
 export function newPlan(plan: Omit<PlanDocument, "format" | "state" | "voided">): PlanDocument {
-  return { format: FORMAT, state: plan.moves.length > 0 ? "active" : "done", voided: [], ...plan };
+  const state = plan.moves.length > 0 ? "active" : "done";
+  return { format: PLAN_FORMAT, state, voided: [], ...plan };
 }
 
 /** A plan at its end: none of its moves can be made any more. */
@@ -81,7 +89,7 @@ export function encodePlan(
 /** Whether this version of the program can read a document. */
 function isPlan(document: Json): boolean {
   const plan = document as unknown as PlanDocument;
-  return typeof document === "object" && document !== null && plan.format === FORMAT &&
+  return typeof document === "object" && document !== null && plan.format === PLAN_FORMAT &&
     Array.isArray(plan.moves);
 }
 
@@ -175,6 +183,19 @@ export class PlanFormatError extends Error {
     super(
       "The plan in the store was written by another version of the program: apply it again with " +
         "this version, or use the version that wrote it.",
+    );
+  }
+}
+
+/** Hosts of the mesh run builds that cannot read the plans of this one. */
+export class PlanReadersError extends Error {
+  override readonly name = "PlanReadersError";
+  constructor(hosts: readonly Pick<HostRecord, "host" | "planFormat">[]) {
+    const others = hosts.map(({ host, planFormat }) => `${host} (format ${planFormat})`).join(", ");
+    super(
+      `The hosts would not carry this plan out: it has format ${PLAN_FORMAT}, and ${others} cannot ` +
+        "read that. Run this command with the version of the program that the hosts run, or when " +
+        "all of them run this one.",
     );
   }
 }

@@ -115,6 +115,8 @@ export interface HostDescription extends HostRun, HostTerms {
   readonly threads: HostThreads;
   /** Version of the program. */
   readonly version: string;
+  /** Format of the operator's plans that it can read. */
+  readonly planFormat: number;
 }
 
 /** A host as the mesh knows it. */

@@ -3,6 +3,7 @@
  */
 import type { CairnConfiguration, HostOptions } from "../../configuration/configuration.ts";
 import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
+import { PLAN_FORMAT } from "../../mesh/placement/plan_document.ts";
 import type { HostTerms, MeshOpening } from "../../mesh/ports/coordination.ts";
 import type { Random } from "../../mesh/ports/random.ts";
 import { present } from "../../structures/invariant.ts";
@@ -51,6 +52,7 @@ export function placementEnvironment(
       secrets,
       protocols,
       version: `protocol ${PROTOCOLS.max}`,
+      planFormat: PLAN_FORMAT,
     },
     ttlMs: leaseMs,
     controller: { balances: balance, movesMax },

@@ -29,6 +29,7 @@ async function world() {
     ...terms,
     ownSections: {},
     version: "1",
+    planFormat: 7,
   });
   await clock.advance(60_000);
   const opened = openMesh(coordination, { ...counts, ...terms, ...changed }, {

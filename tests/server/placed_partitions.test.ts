@@ -119,6 +119,7 @@ async function startHosts(
         configuration: {},
         ownSections: {},
         version: "1",
+        planFormat: 7,
         secrets: [],
         protocols: [1, 2],
       },

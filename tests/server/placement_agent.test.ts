@@ -44,6 +44,7 @@ const description: HostDescription = {
   configuration: {},
   ownSections: {},
   version: "1",
+  planFormat: 7,
   secrets: [],
   protocols: [1, 1],
 };

@@ -114,6 +114,7 @@ class World {
           configuration: {},
           ownSections: {},
           version: "1",
+          planFormat: 7,
           secrets: [],
           protocols: [1, 1],
         },

@@ -33,6 +33,7 @@ async function world(takeSnapshot: () => Promise<void>) {
     configuration: {},
     ownSections: {},
     version: "1",
+    planFormat: 7,
     secrets: [],
     protocols: [1, 2],
   });

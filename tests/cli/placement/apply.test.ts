@@ -2,7 +2,7 @@
  * `cairn apply`, `cancel` and `rollback` of a plan of moves.
  */
 import assert from "node:assert/strict";
-import type { PlannedMove } from "../../../mesh/placement/plan_document.ts";
+import { PLAN_FORMAT, type PlannedMove } from "../../../mesh/placement/plan_document.ts";
 import type { PlacedKey } from "../../../mesh/ports/coordination.ts";
 import { ignore, withWorld } from "./joined_hosts.ts";
 
@@ -375,5 +375,28 @@ Deno.test({
       assert.deepEqual(second.moves[0], { key, from, to });
       const back = JSON.parse((await world.run("rollback", "--json")).out);
       assert.deepEqual(back.moves, [{ key, from: to, to: from }]);
+    }),
+});
+
+Deno.test({
+  name: "a plan that a host cannot read is not written, and status names one of another version",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join({ planFormat: PLAN_FORMAT + 1 });
+      const { code, out, err } = await world.run("apply", "--wait");
+      assert.deepEqual([code, out], [1, ""]);
+      assert.match(
+        err,
+        new RegExp(
+          `has format ${PLAN_FORMAT}, and tables-2 \\(format ${PLAN_FORMAT + 1}\\) cannot`,
+        ),
+      );
+      await world.writeOtherPlan();
+      const status = await world.run("status");
+      assert.match(
+        status.out,
+        /^last plan: of another version of the program, which this one cannot/m,
+      );
     }),
 });

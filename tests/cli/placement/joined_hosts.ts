@@ -16,7 +16,12 @@ import type { CountedParts } from "../../../mesh/ports/resharding.ts";
 import { configurationDigests, ownDigests } from "../../../server/machine/configuration_digests.ts";
 import { meshSettingsOf } from "../../../server/machine/mesh_settings.ts";
 import { openCoordination } from "../../../server/machine/redis_coordination.ts";
-import { decodePlan, encodePlan, endedPlan } from "../../../mesh/placement/plan_document.ts";
+import {
+  decodePlan,
+  encodePlan,
+  endedPlan,
+  PLAN_FORMAT,
+} from "../../../mesh/placement/plan_document.ts";
 import { present } from "../../../structures/invariant.ts";
 import { smallConfiguration } from "../../integration/small_mesh.ts";
 import { beginCaptured, type Running, type Said } from "../captured_command.ts";
@@ -80,8 +85,12 @@ export class World {
     while (!text.test((await this.run("status")).out));
   }
 
-  /** All hosts join. The first one of tables owns every shard, and `learn-1` every partition. */
-  async join(): Promise<void> {
+  /**
+   * All hosts join. The first one of tables owns every shard, and `learn-1` every partition.
+   *
+   * @param planFormat The format of plans that the second one of tables reads.
+   */
+  async join({ planFormat = PLAN_FORMAT as number } = {}): Promise<void> {
     const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
     const { coordination, close } = await openCoordination(configuration);
     const settings = meshSettingsOf(configuration);
@@ -100,6 +109,7 @@ export class World {
         capacityBytes: 2 ** 30,
         threads: { serving: 0, trainers: 0, shards: 0 },
         version: "1",
+        planFormat: host === "tables-2" ? planFormat : PLAN_FORMAT,
         ...terms,
       };
       await coordination.join(description);
@@ -136,6 +146,14 @@ export class World {
     const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
     const { coordination, close } = await openCoordination(configuration);
     await coordination.beginReshard(runOf("learn-1"), { parts, division: 1 });
+    await close();
+  }
+
+  /** A command of another version of the program writes a plan. */
+  async writeOtherPlan(): Promise<void> {
+    const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
+    const { coordination, close } = await openCoordination(configuration);
+    await coordination.writePlan({ edition: 0 }, { format: PLAN_FORMAT + 1 });
     await close();
   }
 

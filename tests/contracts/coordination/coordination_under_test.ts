@@ -63,6 +63,7 @@ export const host = (name: string, incarnation = `${name}-1`): HostDescription =
   configuration: {},
   ownSections: {},
   version: "1.0.0",
+  planFormat: 7,
   secrets: [],
   protocols: [1, 2],
 });

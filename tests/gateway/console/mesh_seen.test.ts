@@ -25,6 +25,7 @@ function record(host: string, changes: Partial<HostRecord> = {}): HostRecord {
     configuration: {},
     ownSections: {},
     version: "1",
+    planFormat: 7,
     secrets: [],
     protocols: [1, 1],
     state: "up",

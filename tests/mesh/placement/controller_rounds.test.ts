@@ -21,6 +21,7 @@ function host(name: string, incarnation = `${name}-1`): HostDescription {
     configuration: {},
     ownSections: {},
     version: "1",
+    planFormat: 7,
     secrets: [],
     protocols: [1, 1],
   };

@@ -19,6 +19,7 @@ export function hostRecord(host: string, changes: Partial<HostRecord> = {}): Hos
     configuration: {},
     ownSections: {},
     version: "1",
+    planFormat: 7,
     secrets: [],
     protocols: [1, 1],
     state: "up",

@@ -40,6 +40,7 @@ export function descriptionOf(run: HostRun): HostDescription {
     configuration: {},
     ownSections: {},
     version: "1",
+    planFormat: 7,
     secrets: [],
     protocols: [1, 1],
   };

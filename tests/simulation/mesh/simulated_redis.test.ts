@@ -200,6 +200,7 @@ Deno.test("records that went back are noticed until an operator accepts the loss
     capacityBytes: 1,
     threads: { serving: 0, trainers: 0, shards: 0 },
     version: "1",
+    planFormat: 7,
     secrets: [],
     protocols: [1, 1] as const,
   };
@@ -235,6 +236,7 @@ Deno.test("the server tells of the placements of every kind", async () => {
     capacityBytes: 1,
     threads: { serving: 0, trainers: 0, shards: 0 },
     version: "1",
+    planFormat: 7,
     secrets: [],
     protocols: [1, 1] as const,
   }));
