@@ -198,8 +198,9 @@ export class HealthWarnings {
   #away(): Warning[] {
     const { links = () => [], joinedHosts } = this.#parts;
     const meanwhile = joinedHosts !== undefined
-      ? "Other hosts with its roles and room take its shards, joiners and trainers over after " +
-        "mesh.lease; part-not-placed names what none takes."
+      ? "Where its process has ended, other hosts with its roles and room take its shards, joiners " +
+        "and trainers over after mesh.lease, and part-not-placed names what none takes; where it " +
+        "runs without this link, it keeps them."
       : "What it does is not done until it is back.";
     const joined = joinedHosts?.();
     // A file may list hosts ahead, which an autoscaler starts later.

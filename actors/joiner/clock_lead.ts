@@ -17,7 +17,10 @@ export class DataClockAheadError extends Error {
   override readonly name = "DataClockAheadError";
   constructor(leadMs: number) {
     super(
-      `The data clock is ${seconds(leadMs)} ahead of this machine's clock, which was set back. ` +
+      `The data clock is ${
+        seconds(leadMs)
+      } ahead of this machine's clock, which was set back, or ` +
+        "the clock of a host that accepts events was ahead. " +
         `The joiner starts anew from its position, with the data clock at this machine's.`,
     );
   }
@@ -53,7 +56,7 @@ export class ClockLead {
   get warning(): string | undefined {
     if (this.#sinceMs === undefined) return undefined;
     return `No window ends: the data clock is ${seconds(this.#leadMs)} ahead of this machine's ` +
-      `clock, which was set back.`;
+      "clock, which was set back, or the clock of a host that accepts events was ahead.";
   }
 
   /** @throws {DataClockAheadError} When the lead has been too large for a minute. */

@@ -27,6 +27,8 @@ export interface MeshStore {
   read(): Promise<MeshView>;
   /** As `read`; undefined where no host has joined the mesh yet. */
   find(): Promise<MeshView | undefined>;
+  /** Whether a host that runs knows records that the store has lost. */
+  isLossTold(): Promise<boolean>;
 }
 
 /**
@@ -62,6 +64,11 @@ export async function withMeshStore<T>(
       coordination,
       openExamples,
       find,
+      isLossTold: () =>
+        opened.requireNoLostRecords().then(() => false, (error) => {
+          if (error instanceof RecordsLostError) return true;
+          throw error;
+        }),
       async read() {
         const view = await find();
         if (view !== undefined) return view;

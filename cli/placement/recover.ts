@@ -69,6 +69,8 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
         );
       }
     }
+    const isWithoutCause = others.length === 0 && flags.fromSnapshot === undefined &&
+      !await store.isLossTold();
     const host = present(configuration.mesh?.hosts[0], "a mesh has hosts").name;
     const run = { host, incarnation: crypto.randomUUID() };
     await new OwnBlobs({ blobs, place, run }).accept({ coordination, mesh: identity.mesh });
@@ -81,6 +83,7 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
     else if (others.length > 0) {
       output.out("the store of the snapshots was that of another mesh\n");
     }
+    if (isWithoutCause) output.out("no host that runs knows of a loss: no records were lost\n");
     output.out(`${beginText(newest, examplesLost)}\n`);
     output.out(
       beyond === undefined
