@@ -22,6 +22,8 @@ export interface KnownHost {
   cutFromRedisUntilMs: number;
   answersLostUntilMs: number;
   slowRedis: SlowUntil;
+  /** Until then its volume of blobs is away. */
+  unmountedUntilMs: number;
   readonly wallClock: HostWallClock;
 }
 
@@ -34,6 +36,7 @@ export function newKnownHost(name: string, wallClock: HostWallClock): KnownHost 
     cutFromRedisUntilMs: 0,
     answersLostUntilMs: 0,
     slowRedis: NOT_SLOW,
+    unmountedUntilMs: 0,
     wallClock,
   };
 }

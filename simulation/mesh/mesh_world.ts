@@ -269,6 +269,9 @@ export class MeshWorld extends World {
         this.blobs.putExtraMs = fault.latencyMs;
         this.clock.schedule(fault.forMs, () => this.blobs.putExtraMs = 0);
         return;
+      case "unmountBlobs":
+        this.#processes.known(fault.host).unmountedUntilMs = nowMs + fault.forMs;
+        return;
       case "stepHostClock":
         if (fault.host === REDIS_CLOCK) this.#redisClock.stepTo(fault.toMs);
         else this.#processes.known(fault.host).wallClock.stepTo(fault.toMs);
@@ -320,6 +323,7 @@ export class MeshWorld extends World {
     for (const known of this.#processes.all) {
       known.cutFromRedisUntilMs = known.answersLostUntilMs = 0;
       known.slowRedis = NOT_SLOW;
+      known.unmountedUntilMs = 0;
       known.wallClock.heal();
       known.current?.wake();
       this.#processes.startIfDown(known);

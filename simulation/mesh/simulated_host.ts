@@ -28,6 +28,7 @@ import {
 } from "../world/process_nodes.ts";
 import type { Exchange } from "../world/world.ts";
 import { HeldLink } from "./held_link.ts";
+import { mountedBlobs } from "./mounted_blobs.ts";
 import { RedisLink } from "./redis_link.ts";
 import type { SharedBlobs } from "./shared_blobs.ts";
 import { SimulatedEventLog } from "./simulated_event_log.ts";
@@ -47,6 +48,8 @@ export interface SimulatedHostOptions extends ProcessNodesOptions {
   readonly syncMs: number;
   /** Further latency of Redis at this moment, ms. */
   readonly redisExtraMs: () => number;
+  /** Whether the volume of blobs of the host is away at this moment. */
+  readonly isUnmounted: () => boolean;
   /** Whether the host cannot reach Redis at this moment. */
   readonly isCutFromRedis: () => boolean;
   /** Whether the answers of Redis to the host are lost at this moment. */
@@ -222,7 +225,8 @@ export class SimulatedHost {
     const link = this.#redisLink(node);
     const exampleLog = await this.#openLog(link, "examples", configuration.partitions.examples);
     const latency = new KeyedHash(seed, `blobs/${node}/${incarnation}`);
-    return { exampleLog, blobs: blobs.for(this.#nodes.clockOf(node), latency, syncMs) };
+    const volume = blobs.for(this.#nodes.clockOf(node), latency, syncMs);
+    return { exampleLog, blobs: mountedBlobs(volume, this.#options.isUnmounted) };
   }
 
   async #openLog(link: RedisLink, name: string, partitions: number): Promise<SimulatedEventLog> {

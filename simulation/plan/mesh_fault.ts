@@ -87,6 +87,15 @@ export interface SlowBlobs extends Episode {
 }
 
 /**
+ * The volume of a host's blobs goes away, and leaves an empty folder at its mount point. The host
+ * is not started meanwhile: it would refuse that folder.
+ */
+export interface UnmountBlobs extends Episode {
+  readonly kind: "unmountBlobs";
+  readonly host: string;
+}
+
+/**
  * The wall clock of a host, or of the Redis server, steps; it drifts on from there. Durations stay
  * as they are.
  */
@@ -164,6 +173,7 @@ export type MeshFault =
   | StopRedis
   | SlowRedis
   | SlowBlobs
+  | UnmountBlobs
   | StepHostClock
   | FailOverRedis
   | DrainHost
@@ -210,6 +220,8 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
       }`;
     case "slowBlobs":
       return `delay each put of a blob by ${fault.latencyMs} ms for ${seconds(fault.forMs)}`;
+    case "unmountBlobs":
+      return `take the volume of blobs from host ${fault.host} for ${seconds(fault.forMs)}`;
     case "stepHostClock":
       return `step the wall clock of ${fault.host} to ${fault.toMs > 0 ? "+" : ""}${
         seconds(fault.toMs)

@@ -13,6 +13,16 @@ export const meshPlants: readonly Plant[] = [
     scenario: "drain-under-load",
   },
   {
+    name: "begins-from-any-folder",
+    edits: [{
+      file: "actors/embedding_shard/embedding_shard.ts",
+      find: "    if (options.store !== undefined) await requireOwnStore(blobs, options.store);\n",
+      replace: "    void requireOwnStore;\n",
+    }],
+    seenBy: ["supervision"],
+    scenario: "volume-lost",
+  },
+  {
     name: "threads-by-own-file",
     edits: [{
       file: "server/layout.ts",

@@ -115,6 +115,31 @@ export const meshScenarios: readonly Scenario[] = [
   },
   {
     ...mesh,
+    name: "volume-lost",
+    description: "the volume of one host's blobs is away while another host with shards is killed",
+    values: { "storage.snapshots.interval": "1s" },
+    families: [],
+    faults: (random, configuration, forMs) => {
+      const tables = hostsFor("shards", configuration);
+      return moments(forMs, 2).flatMap((atMs): Fault[] => {
+        const host = chosen(random, tables);
+        const dies = chosen(random, tables.filter((other) => other !== host));
+        const power = random.nextFloat() < 0.5;
+        return [
+          {
+            kind: "unmountBlobs",
+            atMs,
+            host,
+            forMs: Math.round(4_000 + random.nextFloat() * 4_000),
+          },
+          // Until its lease has ended.
+          { kind: "killHost", atMs: atMs + 200, host: dies, power, downMs: LEASE_MS + 1_500 },
+        ];
+      });
+    },
+  },
+  {
+    ...mesh,
     name: "partition",
     description: "hosts are cut off from each other and from Redis, one way too, or stand still",
     families: ["partitions"],
