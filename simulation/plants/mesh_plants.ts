@@ -276,8 +276,8 @@ export const meshPlants: readonly Plant[] = [
       replace: "  return a.host === b.host;\n",
     }, {
       file: "mesh/placement/mesh_views.ts",
-      find: "  return view.hosts.get(run.host)?.incarnation === run.incarnation;\n",
-      replace: "  return view.hosts.has(run.host);\n",
+      find: "  return hosts.get(run.host)?.incarnation === run.incarnation;\n",
+      replace: "  return hosts.has(run.host);\n",
     }, {
       file: "mesh/placement/host_duties.ts",
       find: '      return { kind: "rejoin", reason: `it has no rows of epoch ${epoch}` };\n',
