@@ -12,6 +12,7 @@ import {
   type HostRun,
   isSameRun,
   type MeshView,
+  type PlacedKey,
   type Placement,
   type PlacementChange,
 } from "../mesh/ports/coordination.ts";
@@ -124,7 +125,14 @@ export class PlacedShards {
     const { sharding, shards: count } = view.identity;
     // Rows of another sharding go first: their epochs have ended.
     const numbers = new Set([...Array(count).keys(), ...this.#rows.keys(), ...this.#copies.keys()]);
-    for (const shard of numbers) this.#look(shard, duties.get(`shard/${shard}`), sharding);
+    for (const shard of numbers) {
+      const key: PlacedKey = `shard/${shard}`;
+      const rows = this.#rows.get(shard);
+      const { epoch = 0 } = view.placements.get(key) ?? {};
+      // This host took the shard over after the view was read: an older duty would drop its rows.
+      const isOlder = rows !== undefined && rows.sharding === sharding && epoch < rows.epoch;
+      if (!isOlder) this.#look(shard, duties.get(key), sharding);
+    }
   }
 
   /** Makes the next step for a shard, unless one is under way. */

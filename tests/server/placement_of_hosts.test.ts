@@ -42,6 +42,8 @@ class World {
   /** The agents' meshes, by host. */
   readonly meshes = new Map<string, Mesh>();
   isStoreAway = false;
+  /** An actor that follows the shard; a look at the mesh then tells all threads of it. */
+  follower: `follower/${number}` | undefined;
 
   constructor(seed: number) {
     const simulated = this.simulated = new SimulatedMesh({ seed, linkLatencyMs: 1 });
@@ -124,6 +126,7 @@ class World {
         takeSnapshot: () => Promise.resolve(),
         homeOf: (host) => host,
         nodeOf: (host) => host,
+        followersOf: () => this.follower === undefined ? [] : [this.follower],
         actorsOf: () => assert.fail("no partition is placed"),
         ttlMs: LEASE_MS,
         onGone: ({ message }) => this.gone.push(message),
@@ -439,6 +442,36 @@ Deno.test("a host that hears late of its own report takes the shard at once afte
     shard.ask({ kind: "getIncarnation" }, { budgetMs: 20 }),
   );
   assert.notEqual(incarnation, "");
+});
+
+Deno.test("a host keeps a shard that it has taken over while it acted on an older view", async () => {
+  const world = new World(13);
+  await world.start();
+  const { simulated, coordination } = world;
+  await simulated.settle(world.learn(0, 30), 60_000);
+  const shard = world.trainer.actorRef<EmbeddingShardMessage>(SHARD);
+  const { incarnation } = await simulated.settle(shard.ask({ kind: "getIncarnation" }, BUDGET));
+  const owner = await world.drainOwner();
+  const mesh = world.meshes.get(owner === "a" ? "b" : "a");
+  assert.ok(mesh);
+  const place = mesh.place.bind(mesh);
+  mesh.place = async (placement) => {
+    // Another thread of the host is busy, and the move ends meanwhile.
+    if (placement.some(([address]) => address === world.follower)) {
+      await simulated.clock.delay(400);
+    }
+    await place(placement);
+  };
+  while (!world.handled.includes("beginCopy")) await simulated.advance(1);
+  await simulated.advance(150);
+  assert.ok(!world.handled.includes("finishCopy"));
+  world.follower = "follower/1";
+  await coordination.setHostState("trainer", "draining"); // all hosts look at the mesh
+  await simulated.advance(2_000);
+  assert.ok(world.handled.includes("finishCopy"));
+  assert.deepEqual(world.gone, []);
+  const now = await simulated.settle(shard.ask({ kind: "getIncarnation" }, BUDGET));
+  assert.equal(now.incarnation, incarnation);
 });
 
 Deno.test("a host forgets the verified copy of a move that was given up", async () => {
