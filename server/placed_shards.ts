@@ -62,6 +62,8 @@ const COPY_ROWS_MAX = 4_096;
 const FOLLOW_MS = 20;
 /** Time after which a verified copy is void if its owner does not say that it is frozen, ms. */
 const UNCONFIRMED_MS = 3_000;
+/** Pause before a host asks again to become the owner of a copy that it has verified, ms. */
+const TAKEOVER_RETRY_MS = 20;
 /** Pause before a shard that has crashed is asked again to tell of its freeze, ms. */
 const AWAIT_RETRY_MS = 20;
 /** Time in which the others learn of a move before the old owner's messages fail, ms. */
@@ -415,12 +417,18 @@ export class PlacedShards {
       copy.verifiedAtMs = this.#nowMs;
       this.#failures.end(shard);
       // The store knows that the owner is frozen: no look need find that out, nor that this host is
-      // the owner then. Where it fails, the next look does it again.
+      // the owner then.
       const frozen = { ...placement, phase: "frozen" } as const;
-      const taken = isWanted() && await this.#takeOver(shard, frozen).catch(() => undefined);
-      if (taken) this.#look(shard, { kind: "own", placement: taken }, sharding);
-      else this.#options.onDue();
-      await this.#busy.get(shard)?.task;
+      while (isWanted()) {
+        const taken = await this.#takeOver(shard, frozen).catch(() => undefined);
+        if (taken !== undefined) {
+          this.#look(shard, { kind: "own", placement: taken }, sharding);
+          await this.#busy.get(shard)?.task;
+          return;
+        }
+        // The owner has crashed as it was frozen: its host tells the store a little later.
+        await this.#pauses.pause(TAKEOVER_RETRY_MS);
+      }
     } finally {
       if (this.#freezing === copy) this.#freezing = undefined;
     }

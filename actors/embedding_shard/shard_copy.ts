@@ -164,7 +164,7 @@ export class ShardCopy implements Behavior<ShardCopyMessage> {
       if (this.#ended) throw new Error("the move was given up");
       this.#moved.keep(this.#options.shard, { ...rest, tables: this.#tables });
       this.#progress = { ...this.#progress, state: "verified", behindRows: 0 };
-      // An owner that crashes meanwhile stays frozen, and its host tells the store all the same.
+      // An owner that crashes meanwhile stays frozen, and its host tells the store a little later.
       await reported.catch(() => {});
     });
     const { state, reason = "it is not filled yet", rows } = this.#progress;

@@ -55,7 +55,7 @@ export interface DemoMeshSummary {
   readonly rankP99MsDuring: number;
   /** Measured in the quiet time. */
   readonly freshnessMsP99: number;
-  /** Longest time for which a moving shard took no gradients, ms, as the store shows it. */
+  /** Longest time from the store's knowledge of a freeze to the new owner, ms, by its clock. */
   readonly freezeMsMax: number;
 }
 
@@ -309,7 +309,7 @@ ${summary.hosts} hosts, ${summary.kills} kills, ${summary.restarts} restarts.
 
   shards     ${summary.moves} moved to other hosts, each frozen for at most ${
     ms(summary.freezeMsMax)
-  }
+  } as the store knows it
   clicks     ${summary.accepted} accepted, ${summary.lost} lost, ${summary.twice} learned twice
   rankings   p99 ${ms(summary.rankP99MsQuiet)} when quiet, ${
     ms(summary.rankP99MsDuring)

@@ -1,6 +1,7 @@
 /**
  * Follows the owners of the shards in the coordination store: counts live moves, and for how long
- * the owner of each was frozen, by the store's clock.
+ * the store knew that the owner of each was frozen. The whole freeze begins some ms before, as the
+ * owner has to report it, and ends when the new owner has made its actor.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type {
