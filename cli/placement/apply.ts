@@ -252,10 +252,11 @@ async function waitForEnd(wait: Wait, firstEdition: number, output: Output): Pro
     }
     const { voided, state } = plan;
     if (voided.length > 0 && (state === "active" || state === "incomplete")) {
-      const parts = countedParts(voided.map(({ key }) => key));
+      const all = counted(plan.moves.length + voided.length, "move");
       throw new CommandError(
-        `The plan has not been carried out: the mesh has given up ${parts} that it was to move, by ` +
-          "cairn recover or a change of a number. See cairn status, and apply again.",
+        `The plan has ended: ${voided.length} of its ${all}, made or not, are of parts that the ` +
+          "mesh has given up since, by cairn recover or a change of a number. See cairn status, " +
+          "and apply again.",
       );
     }
     const left = plan.moves.filter((move) => isLeft(view, move)).length;

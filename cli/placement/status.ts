@@ -176,7 +176,7 @@ function planLine({ state, moves, voided, elsewhere = [] }: PlanDocument): strin
     : `, not on their new hosts: ${elsewhere.map(partName).join(", ")}`;
   const given = voided.length === 0 || state === "done"
     ? ""
-    : `, ${voided.length} of them of parts that were given up since`;
+    : `, ${voided.length} of them of parts that the mesh has given up since`;
   return `last plan: ${state}, ${counted(moves.length + voided.length, "move")}${given}${others}`;
 }
 
