@@ -19,7 +19,7 @@ import {
   requireShown,
 } from "./event_checks.ts";
 import { noteOn } from "./event_notes.ts";
-import { isUnlogged, mayBeShared } from "./unlogged_rankings.ts";
+import { isUnlogged, mayBeShared, unloggedNote } from "./unlogged_rankings.ts";
 import { type Attribution, UnrankedEvents } from "./unranked_events.ts";
 
 /** An accepted event or a duplicate, as the answer lists it. */
@@ -85,7 +85,7 @@ export class EventAcceptance {
     const known = memory.events.find(eventId, event);
     if (known !== undefined) {
       if (!known.isSame) throw conflict(eventId, pointer);
-      return { eventId, status: "duplicate", acceptedAtMs: await known.acceptedAtMs };
+      return this.#duplicate(event, await known.acceptedAtMs);
     }
 
     requireInBounds(event, pointer, options);
@@ -114,7 +114,7 @@ export class EventAcceptance {
     const unlogged = isUnlogged(rankingId, this.#parts);
     const note = noteOn(this.#parts, event, attribution, { rankingId, atMs, unlogged });
     const acceptedAtMs = await accepted.promise;
-    if (outcome.isDuplicate) return { eventId, status: "duplicate", acceptedAtMs };
+    if (outcome.isDuplicate) return this.#duplicate(event, acceptedAtMs);
     return {
       eventId,
       status: "accepted",
@@ -123,6 +123,13 @@ export class EventAcceptance {
       ...(unlogged && { unlogged }),
       ...(note !== undefined && { note }),
     };
+  }
+
+  /** The client may have had no answer before: it is told again what is not learned from. */
+  #duplicate({ eventId, rankingId }: EventRequest, acceptedAtMs: number): Taken {
+    const unlogged = rankingId !== undefined && isUnlogged(rankingId, this.#parts);
+    const note = unlogged && { unlogged, note: unloggedNote };
+    return { eventId, status: "duplicate", acceptedAtMs, ...note };
   }
 
   /**

@@ -2,7 +2,7 @@
  * Notes on accepted events of which less is learned than their client may expect, for example by a
  * misspelt action.
  */
-import { unloggedReason } from "./unlogged_rankings.ts";
+import { unloggedNote } from "./unlogged_rankings.ts";
 import type { Attribution } from "./unranked_events.ts";
 import type { ActionLabels, GatewayParts } from "../parts.ts";
 import type { EventRequest } from "../schemas/events.ts";
@@ -19,7 +19,7 @@ export function noteOn(
     readonly unlogged: boolean;
   },
 ): string | undefined {
-  if (unlogged) return `Nothing will be learned from it: ${unloggedReason}`;
+  if (unlogged) return unloggedNote;
   return noteOnRules(event, labels) ?? noteOnAttribution(event, attribution) ??
     noteOnLateness(event, labels, atMs, memory.rankings.timeOf(rankingId));
 }

@@ -23,6 +23,9 @@ export function mayBeShared(rankingId: string, { memory }: Pick<GatewayParts, "m
   return memory.rankings.check(rankingId, UNLOGGED_ITEM) !== "item-not-shown";
 }
 
-/** The reason in a note on an event or a report. */
+/** The reason in a note on a report. */
 export const unloggedReason =
   "the event log does not have its ranking, because its server was away or slow when the ranking was answered.";
+
+/** The note on an event. */
+export const unloggedNote = `Nothing will be learned from it: ${unloggedReason}`;

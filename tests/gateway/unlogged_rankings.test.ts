@@ -50,6 +50,16 @@ Deno.test("a ranking that the log did not take says so, and so does each event o
   assert.equal(telemetry.value("cairn_events_unlogged_total"), 1);
 });
 
+Deno.test("an event that is sent again is told again that nothing is learned from it", async () => {
+  const { post, rank, telemetry } = withAbsentLog();
+  await rank("r", ["a", "b"]);
+  const send = async () => (await json(post("/v1/events", { ...click, eventId: "e-1" }))).events[0];
+  const taken = await send();
+  assert.equal(taken.unlogged, true);
+  assert.deepEqual(await send(), { ...taken, status: "duplicate" });
+  assert.equal(telemetry.value("cairn_events_unlogged_total"), 1);
+});
+
 Deno.test("an event of a user goes to an unlogged ranking, and says so", async () => {
   const { post, rank, ranker } = withAbsentLog();
   await rank("r", ["a", "b"]);

@@ -23,6 +23,7 @@ export interface AttachedValue {
 
 /** Records that one caller appends, until the caller is answered. */
 export interface Append {
+  /** Copies of the caller's: they may be sent after it was answered. */
   readonly records: readonly Uint8Array[];
   readonly bytes: number;
   readonly until: AppendUntil;
@@ -42,6 +43,7 @@ export interface Batch {
   readonly sequence: number;
   readonly appends: readonly Append[];
   readonly count: number;
+  readonly bytes: number;
   firstOffset: number;
   /** Run of the server that answered last. */
   runId: string;

@@ -4,14 +4,17 @@
  * One batch is on the way at a time, and appends that come meanwhile make the next one: so order
  * needs no further care, and the batch grows with the load. Each batch has a sequence of this
  * writer, by which the server knows one that it has appended already. A batch is sent again after a
- * connection was lost, until its time is up; batches whose durability was not confirmed are sent
- * again before a newer one, because a restart may have lost them.
+ * connection was lost, until its time is up. Batches that are not known to be durable are kept, and
+ * are sent again under the next run of the server before a newer one, because a restart or a
+ * failover may have lost them: also those of `written` records, whose callers were answered. These
+ * are made sure of together, whenever they are many.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import {
   type AppendFence,
   type AppendUntil,
   LateAppendError,
+  LogTailLostError,
   LogUnavailableError,
 } from "../../ports/event_log.ts";
 import {
@@ -54,12 +57,20 @@ export interface AppenderParts {
   onBytes(bytes: number): void;
   /** Records before `endOffset` are durable. */
   onDurable(endOffset: number): void;
+  /**
+   * Records from `found` to `known` are lost, and cannot be appended again.
+   *
+   * @throws {LogTailLostError} Always; the log refuses from now on.
+   */
+  tailLost(known: number, found: number): never;
   /** Why the last append was refused; undefined after one that was taken. */
   onRefusal(refusal: Error | undefined): void;
 }
 
-/** Bytes that wait before further appends are refused. */
+/** Bytes that wait to be durable before further appends are refused. */
 const WAITING_BYTES_MAX = 64 * 2 ** 20;
+/** Bytes that are not known to be durable, and for which no caller waits, until they are. */
+const UNCONFIRMED_BYTES_MAX = 2 ** 20;
 /** Pause before a batch is sent again, ms. */
 const RETRY_MS = logBudgets.retryMs;
 
@@ -67,11 +78,13 @@ export class LogAppender {
   readonly #parts: AppenderParts;
   readonly #waits: LateWaits;
   #waiting: Append[] = [];
+  /** Bytes of all appends that are not known to be durable, nor failed. */
   #waitingBytes = 0;
   #sequence = 0;
   #isSending = false;
-  /** Batches with durable appends that are not confirmed yet, oldest first. */
+  /** Batches that are not known to be durable, oldest first. */
   #unconfirmed: Batch[] = [];
+  #unconfirmedBytes = 0;
   #isConfirming = false;
   #isClosed = false;
 
@@ -121,17 +134,23 @@ export class LogAppender {
     });
   }
 
+  /** Sends the batches again that another run of the server may have lost. Never fails. */
+  async sendAgain(): Promise<void> {
+    // Without an answer the next connection, append or run tries again.
+    await this.#resend().catch(() => {});
+  }
+
   /** Waits for the appends under way; later ones are refused. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    while (this.#isSending || this.#unconfirmed.length > 0) await pause(1);
+    while (this.#isSending || this.#isConfirming) await pause(1);
     this.#waits.close();
   }
 
   #reasonToRefuse(bytes: number): Error | undefined {
     if (this.#isClosed) return new Error("the log is closed");
     if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > WAITING_BYTES_MAX) {
-      return new Error(`${this.#waitingBytes} bytes wait to be written`);
+      return new Error(`${this.#waitingBytes} bytes wait to be durable`);
     }
     const { commands } = this.#parts.server;
     return commands.downMs > this.#parts.awayAfterMs ? commands.failure : undefined;
@@ -159,18 +178,19 @@ export class LogAppender {
       sequence: ++this.#sequence,
       appends,
       count: appends.reduce((sum, { records }) => sum + records.length, 0),
+      bytes: appends.reduce((sum, { bytes }) => sum + bytes, 0),
       firstOffset: 0,
       runId: "",
     };
     const reply = await this.#sendUntilAnswered(batch);
-    if (reply instanceof Error) return this.#settle(batch, reply);
+    if (reply instanceof Error) return this.#failed(batch, reply);
     if (reply[0] === "OK") return this.#appended(batch, Number(reply[2]));
     if (reply[0] === "FULL" && appends.length > 1) {
       // Together the appends are too large; some of them may fit.
       for (const append of appends) await this.#deliver([append]);
       return;
     }
-    this.#settle(batch, refusalOf(reply, appends[0].fence, this.#parts));
+    this.#failed(batch, refusalOf(reply, appends[0].fence, this.#parts));
   }
 
   /** Sends the batch until the server answers or the time of its appends is up. */
@@ -180,9 +200,7 @@ export class LogAppender {
       try {
         const runId = await this.#parts.checkedRun();
         await this.#sendAgain(runId);
-        const reply = await this.#run(batch, runId);
-        if (reply[0] !== "RUN") return reply;
-        this.#parts.server.runs.leave();
+        return await this.#run(batch, runId);
       } catch (error) {
         if (!(error instanceof RedisUnavailableError)) return this.#translated(error);
         if (performance.now() + RETRY_MS > untilMs) return this.#unavailable(error);
@@ -193,24 +211,29 @@ export class LogAppender {
 
   /** Sends batches again that another run of the server may have lost, oldest first. */
   async #sendAgain(runId: string): Promise<void> {
+    // The newest is sent last.
+    if (this.#unconfirmed.at(-1)?.runId === runId) return;
+    let newestThere = 0;
     for (const batch of this.#unconfirmed) {
       if (batch.runId === runId) continue;
-      const reply = await this.#run(batch, runId);
-      if (reply[0] === "OK" || reply[0] === "EARLIER") {
-        if (reply[0] === "OK") batch.firstOffset = Number(reply[1]);
-        batch.runId = runId;
-        continue;
+      if (batch.sequence > newestThere) {
+        const reply = await this.#run(batch, runId);
+        if (reply[0] === "EARLIER") newestThere = Number(reply[1]);
+        else if (reply[0] !== "OK") this.#refusedAgain(batch, reply);
       }
-      if (reply[0] === "RUN") {
-        throw new RedisUnavailableError(
-          this.#parts.server.url,
-          true,
-          new Error("the server was restarted meanwhile"),
-        );
-      }
-      this.#unconfirmed = this.#unconfirmed.filter((each) => each !== batch);
-      this.#settle(batch, this.#unavailable(new Error(`it was lost and then ${reply[0]}`)));
+      batch.runId = runId;
     }
+  }
+
+  /** A lost batch is refused. Its callers are told; those that were answered cannot be. */
+  #refusedAgain(batch: Batch, reply: AppendReply): void {
+    if (!hasWritten(batch)) {
+      this.#forget([batch]);
+      return this.#settle(batch, this.#unavailable(new Error(`it was lost and then ${reply[0]}`)));
+    }
+    // It is sent again when there is room.
+    if (reply[0] === "FULL") throw refusalOf(reply, undefined, this.#parts);
+    this.#parts.tailLost(batch.firstOffset + batch.count, batch.firstOffset);
   }
 
   async #run(batch: Batch, runId: string): Promise<AppendReply> {
@@ -233,6 +256,14 @@ export class LogAppender {
         ...batch.appends.flatMap(({ records }) => records),
       ],
     );
+    if (reply[0] === "RUN") {
+      server.runs.leave();
+      throw new RedisUnavailableError(
+        server.url,
+        true,
+        new Error("the server was restarted meanwhile"),
+      );
+    }
     if (reply[0] === "OK") {
       batch.firstOffset = Number(reply[1]);
       batch.runId = runId;
@@ -244,25 +275,32 @@ export class LogAppender {
     this.#parts.onRefusal(undefined);
     this.#parts.onBytes(bytesHeld);
     this.#settle(batch, undefined, "written");
-    if (batch.appends.some(({ isSettled }) => !isSettled)) {
-      this.#unconfirmed.push({ ...batch, appends: batch.appends.map(withOwnRecords) });
-      if (!this.#isConfirming) void this.#confirm();
-    }
+    this.#unconfirmed.push(batch);
+    this.#unconfirmedBytes += batch.bytes;
+    const isDue = isAwaited(batch) || this.#unconfirmedBytes > UNCONFIRMED_BYTES_MAX;
+    if (isDue && !this.#isConfirming) void this.#confirm();
+  }
+
+  /** Whether a caller waits for batches to be durable, or they have become many. */
+  get #mustConfirm(): boolean {
+    return this.#unconfirmedBytes > UNCONFIRMED_BYTES_MAX || this.#unconfirmed.some(isAwaited);
   }
 
   /** Waits until the unconfirmed batches are durable. */
   async #confirm(): Promise<void> {
     this.#isConfirming = true;
-    while (this.#unconfirmed.length > 0) {
+    while (this.#mustConfirm) {
       const covered = [...this.#unconfirmed];
       try {
-        await this.#parts.server.barrier.pass(covered[covered.length - 1].runId);
         const { runId } = covered[covered.length - 1];
+        await this.#parts.server.barrier.pass(runId);
         // An older run's batches are sent again first.
         if (covered.some((batch) => batch.runId !== runId)) await this.#resend();
-        else for (const batch of covered) this.#confirmed(batch);
+        else this.#confirmed(covered);
       } catch (error) {
         await this.#recover(error);
+        // No caller waits: the next append tries again.
+        if (!this.#unconfirmed.some(isAwaited)) break;
       }
     }
     this.#isConfirming = false;
@@ -274,9 +312,10 @@ export class LogAppender {
     const late = this.#unconfirmed.filter(({ appends }) =>
       !isPassing || appends.every(({ untilMs }) => nowMs + RETRY_MS > untilMs)
     );
-    this.#unconfirmed = this.#unconfirmed.filter((batch) => !late.includes(batch));
+    const isLost = error instanceof LogTailLostError;
+    this.#forget(late.filter((batch) => isLost || !hasWritten(batch)));
     const failure = isPassing ? this.#unavailable(error) : this.#translated(error);
-    for (const batch of late) this.#settle(batch, failure);
+    for (const batch of late.filter(isAwaited)) this.#settle(batch, failure);
     await pause(RETRY_MS);
     await this.#resend().catch(() => {});
   }
@@ -293,10 +332,28 @@ export class LogAppender {
     }
   }
 
-  #confirmed(batch: Batch): void {
-    this.#unconfirmed = this.#unconfirmed.filter((each) => each !== batch);
-    this.#parts.onDurable(batch.firstOffset + batch.count);
-    this.#settle(batch, undefined);
+  #confirmed(batches: readonly Batch[]): void {
+    this.#forget(batches);
+    for (const batch of batches) {
+      this.#parts.onDurable(batch.firstOffset + batch.count);
+      this.#settle(batch, undefined);
+    }
+  }
+
+  /** Batches that are durable, or need not become so. */
+  #forget(batches: readonly Batch[]): void {
+    const gone = new Set(batches);
+    this.#unconfirmed = this.#unconfirmed.filter((batch) => !gone.has(batch));
+    for (const { bytes } of batches) {
+      this.#unconfirmedBytes -= bytes;
+      this.#waitingBytes -= bytes;
+    }
+  }
+
+  /** A batch that was not appended. */
+  #failed(batch: Batch, failure: Error): void {
+    this.#waitingBytes -= batch.bytes;
+    this.#settle(batch, failure);
   }
 
   /** Answers the appends of a batch, or those that wait for no more than `until`. */
@@ -316,7 +373,6 @@ export class LogAppender {
     if (append.isSettled) return;
     append.isSettled = true;
     if (append.wait !== undefined) this.#waits.end(append.wait);
-    this.#waitingBytes -= append.bytes;
     if (!failure) append.resolve(firstOffset);
     else append.reject(failure);
   }
@@ -338,8 +394,12 @@ export class LogAppender {
   }
 }
 
-/** An append that is answered, with copies of its records: their memory is its caller's again. */
-function withOwnRecords(append: Append): Append {
-  if (!append.isSettled) return append;
-  return { ...append, records: append.records.map((record) => record.slice()) };
+/** Whether a caller waits for the batch to be durable. */
+function isAwaited({ appends }: Batch): boolean {
+  return appends.some(({ isSettled }) => !isSettled);
+}
+
+/** Whether the batch has records that need not be durable. */
+function hasWritten({ appends }: Batch): boolean {
+  return appends.some(({ until }) => until === "written");
 }

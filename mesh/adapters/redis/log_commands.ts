@@ -20,6 +20,8 @@ export interface LogCommandsOptions {
   readonly inWords: string;
   /** Time within which a failed command is made again, ms. */
   readonly budgetMs: number;
+  /** Called when another run was entered, which has lost nothing that is known to be durable. */
+  onOtherRun(): void;
 }
 
 export class LogCommands {
@@ -124,6 +126,7 @@ export class LogCommands {
       });
     }
     this.#run = run;
+    if (before && before.id !== run.id) this.#options.onOtherRun();
     return run.id;
   }
 

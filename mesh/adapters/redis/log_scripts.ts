@@ -38,7 +38,7 @@ export type AppendReply =
   /** Appended, now or by an earlier sending of the same sequence. */
   | ["OK", first: string, bytes: string]
   /** A later append of the same writer is there, so this one was appended before. */
-  | ["EARLIER"]
+  | ["EARLIER", newest: string]
   /** Another run of the server is current. */
   | ["RUN"]
   | ["STALE", epoch: string]
@@ -71,7 +71,7 @@ local last = redis.call('HGET', writer, p)
 if last then
   local s, offset = string.match(last, '^(%d+) (%d+)$')
   if tonumber(s) == sequence then return {'OK', offset, string.format('%d', held)} end
-  if tonumber(s) > sequence then return {'EARLIER'} end
+  if tonumber(s) > sequence then return {'EARLIER', s} end
 end
 ${SEAL_CHECK}
 if epoch ~= ARGV[5] then return {'STALE', epoch} end

@@ -69,6 +69,7 @@ export class RedisEventLog implements EventLog {
   #bytes = 0;
   #usageReadMs = -Infinity;
   #refusal: Error | undefined;
+  readonly #unsubscribe: () => void;
 
   private constructor(options: RedisEventLogOptions) {
     const { server, name, writer, bytesMax } = options;
@@ -76,7 +77,17 @@ export class RedisEventLog implements EventLog {
     const budgetMs = options.budgetMs ?? logBudgets.commandMs;
     // The last attempt may be answered late, or the server carries it out without an answer.
     this.appendMaxMs = budgetMs + server.commands.deadlineMs;
-    this.#commands = new LogCommands({ server, name, inWords: this.#inWords, budgetMs });
+    const sendAgain = () => {
+      for (const { appender } of this.#known.all) void appender.sendAgain();
+    };
+    this.#commands = new LogCommands({
+      server,
+      name,
+      inWords: this.#inWords,
+      budgetMs,
+      onOtherRun: sendAgain,
+    });
+    this.#unsubscribe = server.commands.onReady(sendAgain);
     const keys = this.#keys = logKeys(server.key(`log:${name}`), writer);
     this.#offsets = new ConsumerOffsets(server, this.#commands, keys.offsets);
     this.#watcher = new LogWatcher({
@@ -286,6 +297,7 @@ export class RedisEventLog implements EventLog {
 
   async close(): Promise<void> {
     this.#watcher.close();
+    this.#unsubscribe();
     await Promise.all(this.#known.all.map(({ appender }) => appender.close()));
   }
 
@@ -380,6 +392,7 @@ export class RedisEventLog implements EventLog {
       checkedRun: () => this.#commands.checkedRun(),
       onBytes: this.#held,
       onDurable: (endOffset) => this.#commands.durableTo(partition, endOffset),
+      tailLost: (known, found) => this.#commands.tailLost(partition, known, found),
       onRefusal: this.#refused,
     });
     return { stream, appender, pages: new LogPages(server, stream) };

@@ -63,6 +63,8 @@ export class RedisSharedRankings implements SharedRankings {
     this.#options = options;
     this.#unsubscribe = options.server.commands.onReady(() => {
       this.#connectedAtMs = performance.now();
+      // A failover may have lost them; their gateways log them again.
+      this.#loaded.clear();
     });
   }
 

@@ -1,0 +1,131 @@
+/**
+ * Goal: rankings, whose appends nobody awaits as durable, are in the log after a failover that lost
+ * them, once each, or the log refuses. Method: real servers whose data are replaced by an older
+ * copy, as by a failover to a replica that was behind, or that lose a log while their connections
+ * stay.
+ */
+import assert from "node:assert/strict";
+import type { ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
+import type { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
+import { RedisSharedRankings } from "../../../../mesh/adapters/redis/redis_shared_rankings.ts";
+import {
+  LogFullError,
+  LogTailLostError,
+  LogUnavailableError,
+} from "../../../../mesh/ports/event_log.ts";
+import { eventually } from "../../../integration/mesh_process.ts";
+import { testsOf, text, texts } from "./own_server.ts";
+import { withPrograms } from "./servers.ts";
+
+const debug = { "enable-debug-command": "yes" };
+
+/** The server loses the log's records, and begins another run with the same connections. */
+async function loseLog({ commands, key }: { commands: RedisServer["commands"]; key: string }) {
+  const names = ["next:0", "total:0", "bytes"];
+  const writers = await commands.send<string[]>(["KEYS", `${key}:writer:*`]);
+  await commands.send(["DEL", `${key}:0`, ...writers]);
+  await commands.send(["HDEL", key, ...names]);
+  await commands.send(["DEBUG", "CHANGE-REPL-ID"]);
+}
+
+withPrograms((program: ServerProgram) => {
+  const test = testsOf(program);
+
+  test("rankings that a failover loses are appended again by themselves, once each", async (world) => {
+    const log = await world.log(await world.open());
+    await log.append(0, [text("event")]);
+    for (const record of ["a", "b"]) await log.append(0, [text(record)], "written");
+    const restore = await world.copyData();
+    for (const record of ["c", "d", "e"]) await log.append(0, [text(record)], "written");
+    await restore();
+    const other = await world.log(await world.open());
+    assert.ok(await eventually(async () => (await other.endOffset(0)) === 6));
+    await log.append(0, [text("later")]);
+    assert.deepEqual(await texts(other), ["event", "a", "b", "c", "d", "e", "later"]);
+  });
+
+  test("rankings are appended again behind those of others, and those that are there are not", async (world) => {
+    const server = await world.open();
+    const log = await world.log(server);
+    for (const record of ["a", "b"]) await log.append(0, [text(record)], "written");
+    const restore = await world.copyData();
+    await log.append(0, [text("c")], "written");
+    await restore();
+    const other = await world.log(await world.open());
+    await other.append(0, [text("other")]);
+    assert.ok(await eventually(async () => (await other.endOffset(0)) === 4));
+    assert.deepEqual((await texts(other)).toSorted(), ["a", "b", "c", "other"]);
+  });
+
+  test("a gateway knows a ranking again when its own gateway has appended it again", async (world) => {
+    const gateway = async () => {
+      const server = await world.open();
+      const eventLog = await world.log(server);
+      return new RedisSharedRankings({ server, eventLog, retainedMs: 60_000 });
+    };
+    const [own, other] = [await gateway(), await gateway()];
+    const restore = await world.copyData();
+    await own.append(0, { rankingId: "r", items: [{ id: "a" }], bytes: text("r") });
+    await other.load(["r"]);
+    assert.equal(other.check("r", "a"), "shown");
+    await restore();
+    assert.ok(await eventually(() => Promise.resolve(other.check("r", "a") !== "shown")));
+    assert.ok(
+      await eventually(async () => {
+        const isKnown = await other.load(["r"]).then(() => true, () => false);
+        return isKnown && other.check("r", "a") === "shown";
+      }),
+    );
+    for (const each of [own, other]) each.close();
+  });
+
+  test("many rankings are made sure of together, and their loss is found", async (world) => {
+    const server = await world.open();
+    const log = await world.log(server);
+    const restore = await world.copyData();
+    const record = new Uint8Array(300_000);
+    for (let i = 0; i < 5; i++) await log.append(0, [record], "written");
+    // The wait for them began before this one.
+    await server.barrier.passRead((await server.runs.current()).id);
+    await restore();
+    const error = await log.append(0, [text("a")]).catch((error) => error);
+    assert.ok(error instanceof LogTailLostError, String(error));
+  });
+
+  test("without its replica a log takes rankings up to a bound", async (world) => {
+    const log = await world.log(await world.open({ replicas: 1, durableWaitMs: 10 }));
+    const record = new Uint8Array(8 * 2 ** 20);
+    for (let i = 0; i < 8; i++) await log.append(0, [record], "written");
+    const error = await log.append(0, [record], "written").catch((error) => error);
+    assert.ok(error instanceof LogUnavailableError && error.isAway, String(error));
+    assert.match(error.message, /67108864 bytes wait to be durable/);
+  });
+
+  test("lost rankings wait for room on a full server", async (world) => {
+    const server = await world.open();
+    const log = await world.log(server);
+    for (const record of ["a", "b"]) await log.append(0, [text(record)], "written");
+    const { commands } = await world.open();
+    await loseLog({ commands, key: server.key("log:events") });
+    await commands.send(["CONFIG", "SET", "maxmemory", "1kb"]);
+    await assert.rejects(log.append(0, [text("c")], "written"), LogFullError);
+    await commands.send(["CONFIG", "SET", "maxmemory", "0"]);
+    await log.append(0, [text("d")]);
+    assert.deepEqual(await texts(log), ["a", "b", "d"]);
+  }, debug);
+
+  test("a log that cannot append lost rankings again refuses", async (world) => {
+    const server = await world.open();
+    const log = await world.log(server);
+    await log.append(0, [text("a")], "written");
+    await loseLog({ commands: server.commands, key: server.key("log:events") });
+    const other = await world.log(await world.open());
+    await other.extend({ firstPartition: 1, partitions: 2 });
+    const event = { content: "", acceptedAtMs: 0, bytes: text("12345678"), endsWithTime: true };
+    await assert.rejects(
+      log.append(0, [text("b")], "written"),
+      (error) => error instanceof LogTailLostError && error.known === 1 && error.found === 0,
+    );
+    await assert.rejects(log.appendOnce(0, [{ id: "e", ...event }]), LogTailLostError);
+  }, debug);
+});
