@@ -1,8 +1,8 @@
 /**
- * Goal: rankings, whose appends nobody awaits as durable, are in the log after a failover that lost
- * them, once each, or the log refuses. Method: real servers whose data are replaced by an older
- * copy, as by a failover to a replica that was behind, or that lose a log while their connections
- * stay.
+ * Goal: rankings, which are appended without a wait for the disk, are in the log after a failover
+ * that lost them, once each, or the log refuses. Method: real servers that get an older copy of
+ * their data, as by a failover to a replica that was behind, or that lose a log while their
+ * connections stay.
  */
 import assert from "node:assert/strict";
 import type { ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
