@@ -172,6 +172,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       case "removeRows":
         return this.#removeRows(message);
       case "listIds": {
+        const misfit = this.#tables.misfitOfPosition(message.cursor);
+        if (misfit !== undefined) return this.#context.replyError(message, misfit);
         const page = listIds(this.#tables, message);
         return this.#context.reply(message, page, [page.ids.buffer]);
       }
@@ -306,6 +308,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
         new Error(`embedding_shard/${shard} has moved: export its rows from the first page on.`),
       );
     }
+    const misfit = this.#tables.misfitOfPosition(message.cursor);
+    if (misfit !== undefined) return this.#context.replyError(message, misfit);
     const page = this.#tables.exportRows(message.cursor, message.rowsMax);
     const cursor = { ...page.cursor, moves };
     this.#context.reply(message, { ...page, cursor, position: this.#deltas.position }, [

@@ -64,6 +64,12 @@ export class Giving {
     const { context, shard } = this.#parts;
     const source = this.#source;
     if (source === undefined) return refuseCopy(context, shard, message);
+    const misfit = "applied" in message
+      ? source.misfitOfApplied(message.applied)
+      : message.kind === "copyRows"
+      ? source.misfitOfPosition(message.cursor)
+      : undefined;
+    if (misfit !== undefined) return context.replyError(message, misfit);
     if (message.kind === "copyRows") {
       const page = source.page(message.cursor, message.rowsMax);
       return context.reply(message, page, [page.bytes.buffer]);

@@ -9,6 +9,7 @@
  */
 import { invariant } from "../../structures/invariant.ts";
 import type { EmbeddingTable } from "./embedding_table.ts";
+import { misfitOfPosition } from "./row_classes.ts";
 import type { SavedDelta } from "./table_deltas.ts";
 import type { SavedPage, SavedRows, TableDigest } from "./table_reader.ts";
 import type { SharedLimit } from "./shared_limit.ts";
@@ -61,6 +62,18 @@ export class CopySource {
 
   constructor(tables: readonly EmbeddingTable[]) {
     this.#tables = tables;
+  }
+
+  /** The error of a position that this copy has not given; undefined for others. */
+  misfitOfPosition(position: CopyCursor | undefined): RangeError | undefined {
+    return position && misfitOfPosition(position, this.#tables.length);
+  }
+
+  /** The error of sequences of other classes; undefined for others. */
+  misfitOfApplied({ length }: readonly number[]): RangeError | undefined {
+    const classes = this.#tables.length;
+    if (length === classes) return undefined;
+    return new RangeError(`Cannot copy changes of ${length} classes: there are ${classes}`);
   }
 
   /** Records changes from now on. A copy that was begun before loses them. */

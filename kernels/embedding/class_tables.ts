@@ -11,7 +11,13 @@ import { type ClassTablesStatistics, sumOf } from "./class_statistics.ts";
 import { EmbeddingTable } from "./embedding_table.ts";
 import type { FeatureIds, SliceOptions, SlotOptions, TableOptions } from "./options.ts";
 import type { BufferPool } from "../../structures/buffer_pool.ts";
-import { type ClassIds, floatStarts, misfitOfIds } from "./row_classes.ts";
+import {
+  type ClassIds,
+  type ClassPosition,
+  floatStarts,
+  misfitOfIds,
+  misfitOfPosition,
+} from "./row_classes.ts";
 import { SharedLimit } from "./shared_limit.ts";
 import type { ExportedRows } from "./table_reader.ts";
 import type { RestoreSelection } from "./table_restore.ts";
@@ -43,7 +49,10 @@ export interface ClassPage extends Pick<ExportedRows, "ids" | "rows" | "done"> {
   readonly cursor: ExportCursor;
 }
 
-/** Tables by class, used like one table. */
+/**
+ * Tables by class, used like one table. Calls do not look at the arrays of ids: where they come
+ * from another host, ask for a misfit before.
+ */
 export class ClassTables {
   /** Weights of a row, by class. */
   readonly widths: readonly number[];
@@ -78,6 +87,11 @@ export class ClassTables {
   /** The error of ids that these tables cannot read; undefined for others. */
   misfitOfIds(grouped: ClassIds): RangeError | undefined {
     return misfitOfIds(grouped, this.#tables.length);
+  }
+
+  /** The error of a position that these tables have not given; undefined for others. */
+  misfitOfPosition(position: ClassPosition | undefined): RangeError | undefined {
+    return position && misfitOfPosition(position, this.#tables.length);
   }
 
   /** The error of an update whose arrays do not fit each other; undefined where they do. */
@@ -131,8 +145,6 @@ export class ClassTables {
     counts: Uint32Array,
     dataSeconds: number,
   ): void {
-    const misfit = this.misfitOfUpdate(grouped, gradients, counts);
-    if (misfit !== undefined) throw misfit;
     const floats = floatStarts(grouped.starts, this.widths);
     this.#eachClass(grouped, (table, ids, c) => {
       const [from, to] = [grouped.starts[c], grouped.starts[c + 1]];
@@ -248,12 +260,9 @@ export class ClassTables {
   }
 
   #eachClass(
-    grouped: ClassIds,
+    { ids, starts }: ClassIds,
     visit: (table: EmbeddingTable, ids: FeatureIds, number: number) => void,
   ): void {
-    const misfit = this.misfitOfIds(grouped);
-    if (misfit !== undefined) throw misfit;
-    const { ids, starts } = grouped;
     this.#tables.forEach((table, c) => {
       visit(table, ids.subarray(starts[c], starts[c + 1]), c);
     });

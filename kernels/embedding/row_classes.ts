@@ -40,6 +40,24 @@ export function misfitOfIds({ ids, starts }: ClassIds, classes: number): RangeEr
   );
 }
 
+/** Position of the next page of rows. */
+export interface ClassPosition {
+  readonly class: number;
+  readonly row: number;
+}
+
+/** The error of a position that tables of these classes have not given; undefined for others. */
+export function misfitOfPosition(
+  { class: number, row }: ClassPosition,
+  classes: number,
+): RangeError | undefined {
+  const isClass = Number.isInteger(number) && number >= 0 && number < classes;
+  if (isClass && Number.isInteger(row) && row >= 0 && row < 2 ** 32) return undefined;
+  return new RangeError(
+    `No page begins at row ${row} of class ${number}: there are ${classes} classes`,
+  );
+}
+
 /** Weights in a row. */
 export function widthOf({ slices }: Pick<RowClass, "slices">): number {
   return slices.reduce((sum, { dim }) => sum + dim, 0);

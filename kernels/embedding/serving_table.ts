@@ -217,14 +217,11 @@ export class ClassServingTables {
   /**
    * Gathers rows, class after class; absent ids give zeros.
    *
+   * @param grouped Ids without a misfit, see {@link misfitOfIds}.
    * @param spare An earlier result that is not read any more; its memory is used if it is large
    *   enough.
-   * @throws {RangeError} When the ids are of other classes.
    */
-  lookup(grouped: ClassIds, spare?: ServedRows): ServedRows {
-    const misfit = this.misfitOfIds(grouped);
-    if (misfit !== undefined) throw misfit;
-    const { ids, starts } = grouped;
+  lookup({ ids, starts }: ClassIds, spare?: ServedRows): ServedRows {
     const classes = this.#tables.length;
     const floats = floatStarts(starts, this.#widths);
     const rows = spare !== undefined && spare.rows.buffer.byteLength >= 4 * floats[classes]

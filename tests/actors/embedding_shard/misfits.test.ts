@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { defineEmbeddingShard } from "../../../actors/embedding_shard/definition.ts";
+import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
 import { MovedShards } from "../../../actors/embedding_shard/moved_shards.ts";
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
@@ -48,6 +49,21 @@ Deno.test("a shard refuses arrays that do not fit each other, and keeps what it 
   }
   await assert.rejects(apply({ ...fitting, gradients: Float32Array.of(1, 2, 3) }), refused);
   await assert.rejects(apply({ ...fitting, counts: Uint32Array.of(1) }), refused);
+
+  const cursor = { class: 99, row: 0, moves: 0 };
+  const asked = (request: EmbeddingShardMessage) =>
+    mesh.settle(shard.ask(request as never, BUDGET));
+  await asked({ kind: "beginCopy", copy: "c" });
+  for (
+    const request of [
+      { kind: "exportRows", rowsMax: 1, cursor },
+      { kind: "listIds", slots: [], rowsMax: 1, cursor },
+      { kind: "copyRows", copy: "c", rowsMax: 1, cursor },
+      { kind: "getCopyChanges", copy: "c", applied: [], rowsMax: 1 },
+      { kind: "finishCopy", copy: "c", applied: [0, 0], rowsMax: 1 },
+    ] as const
+  ) await assert.rejects(asked(request), refused, request.kind);
+  await asked({ kind: "abandonCopy" });
 
   assert.deepEqual(await apply({ ...fitting, gradients: fitting.gradients.slice() }), {
     applied: true,

@@ -93,14 +93,21 @@ Deno.test("rows of a narrow class with a stateless optimizer take only their own
   assert.deepEqual(rowBytes, [header + 4 * (7 + 14), header + 4 * 3, header + 4]);
 });
 
-Deno.test("ids in other classes are refused", () => {
+Deno.test("ids, updates and positions of other classes are misfits", () => {
   const tables = tablesOf();
   const ids = BigUint64Array.of(idOf(1, 1));
-  assert.throws(() => tables.lookup({ ids, starts: Uint32Array.of(0, 1) }, "zeros"), /3 classes/);
-  assert.throws(
-    () => tables.applyGradients(grouped([idOf(1, 1)]), new Float32Array(3), Uint32Array.of(1), 0),
+  const misfit = tables.misfitOfIds({ ids, starts: Uint32Array.of(0, 1) });
+  assert.match(misfit?.message ?? "", /3 classes/);
+  const own = grouped([idOf(1, 1)]);
+  assert.match(
+    tables.misfitOfUpdate(own, new Float32Array(3), Uint32Array.of(1))?.message ?? "",
     /widths 7, 3, 1 need 7 floats and a count each, not 3 and 1/,
   );
+  assert.equal(tables.misfitOfUpdate(own, new Float32Array(7), Uint32Array.of(1)), undefined);
+  assert.equal(tables.misfitOfPosition({ class: 2, row: 9 }), undefined);
+  for (const [number, row] of [[3, 0], [-1, 0], [0.5, 0], [0, -1], [0, NaN]]) {
+    assert.ok(tables.misfitOfPosition({ class: number, row }) instanceof RangeError);
+  }
 });
 
 Deno.test("a slice's learning rate follows its own schedule in every class and after a restore", () => {
