@@ -13,8 +13,8 @@ import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import {
   averageWeights,
   type DenseWeights,
-  requireWeights,
   shapesOf,
+  WeightsMismatchError,
 } from "../../kernels/dense/weights.ts";
 import type { TrainerMessage, WeightOffer } from "../trainer/protocol.ts";
 
@@ -76,16 +76,12 @@ export class WeightAveraging {
       }
     }));
     const answered = asked.filter((offer) => offer !== undefined);
-    const known = this.#mean ?? answered.at(0)?.weights;
-    const offers = answered.filter(({ weights }) => {
-      try {
-        if (known !== undefined) requireWeights(weights, shapesOf(known));
-        return true;
-      } catch (error) {
-        absent.push(error as Error);
-        return false;
-      }
-    });
+    const offers = ofOneModel(answered, this.#mean);
+    absent.push(
+      ...answered.filter((offer) => !offers.includes(offer)).map(({ trainer }) =>
+        new WeightsMismatchError(`${trainer.address} offers weights of another model`)
+      ),
+    );
     if (offers.length === 0) return absent;
     const mean = nextMean(offers, this.#mean, served);
     if (mean === undefined) {
@@ -110,4 +106,18 @@ export class WeightAveraging {
     if (!this.#isLearned || this.#mean === undefined || this.#mean.version >= served) return;
     this.#mean = { ...this.#mean, version: served + 1 };
   }
+}
+
+/**
+ * The offers of one model: that of the last mean, where a trainer still has it, or that of most
+ * trainers.
+ */
+function ofOneModel<O extends { readonly weights: DenseWeights }>(
+  offers: readonly O[],
+  last: DenseWeights | undefined,
+): readonly O[] {
+  const modelOf = (weights: DenseWeights) => JSON.stringify(shapesOf(weights));
+  const byModel = Map.groupBy(offers, ({ weights }) => modelOf(weights));
+  const known = last && byModel.get(modelOf(last));
+  return known ?? [...byModel.values()].sort((a, b) => b.length - a.length).at(0) ?? [];
 }

@@ -136,12 +136,19 @@ Deno.test("scorers get a learned mean that was made before they told which versi
 });
 
 Deno.test("weights of another model are left out of the mean", async () => {
-  const one = trainerOf({ weights: weightsOf(3, [1, 1, 1]), examples: 10 });
+  const [one, two] = [1, 3].map((value) =>
+    trainerOf({ weights: weightsOf(3, [value, value, value]), examples: 10 })
+  );
   const other = trainerOf({ weights: weightsOf(5, [4, 4]), examples: 20 });
-  const averaging = new WeightAveraging([one, other] as unknown as ActorRef<TrainerMessage>[], 1);
+  const trainers = [other, one, two];
+  const averaging = new WeightAveraging(trainers as unknown as ActorRef<TrainerMessage>[], 1);
   const [error, ...others] = await averaging.round(-1);
   assert.equal(error.name, "WeightsMismatchError");
   assert.deepEqual(others, []);
-  assert.deepEqual(averaging.mean, weightsOf(3, [1, 1, 1]));
+  assert.deepEqual(averaging.mean, weightsOf(3, [2, 2, 2]), "that of most trainers");
   assert.equal(other.adopted, undefined);
+  // All trainers that are left have the other model.
+  one.away = two.away = true;
+  await averaging.round(-1);
+  assert.deepEqual(averaging.mean?.parameters, weightsOf(0, [4, 4]).parameters);
 });
