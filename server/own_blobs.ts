@@ -130,7 +130,7 @@ export class OwnBlobs {
     throw new OtherBlobsError(
       `${place} is the store of another mesh, of which ${await hostOfMark(blobs, other)} is a ` +
         "host. Where this host is to join that mesh, correct storage.redis.url and " +
-        "storage.redis.name: it has another server, database or name than these. Else give this " +
+        "storage.redis.name: that mesh uses another server, database or name. Else give this " +
         "mesh a directory, a bucket or a prefix of its own. Where the other one is no more, or is " +
         "this one before its Redis server lost all data, `cairn recover --accept-loss --from-mesh " +
         `${other.mesh}\` takes the store over.`,

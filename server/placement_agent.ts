@@ -16,7 +16,11 @@ import type {
   Placement,
 } from "../mesh/ports/coordination.ts";
 import { HostGoneError } from "../mesh/ports/coordination_errors.ts";
-import type { HostSnapshotFailure, SnapshotFailure } from "../mesh/ports/snapshot_failure.ts";
+import {
+  type HostSnapshotFailure,
+  type SnapshotFailure,
+  snapshotFailuresIn,
+} from "../mesh/ports/snapshot_failure.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import { type ControllerOptions, defaultControllerOptions } from "../mesh/placement/controller.ts";
 import { type ControllerRound, ControllerRounds } from "../mesh/placement/controller_rounds.ts";
@@ -107,7 +111,7 @@ const QUIET_LOOKS = { controller: 10, owner: 2 };
 const SETTLING_MS = 5_000;
 /** Longest wait of a stop for the steps under way, ms. */
 const STOP_MS = 2_000;
-/** The epoch of a part's first owner. */
+/** The epoch of parts that are made at the first start of a mesh. */
 const FIRST_EPOCH = 1;
 /** Longest wait for the sizes of shards and the positions of readers, ms. */
 const SIZES_MS = 5_000;
@@ -245,9 +249,8 @@ export class PlacementAgent {
           host !== this.#run.host && expiresMs > view.nowMs
         );
         this.#unplacedElsewhere = others.flatMap(unplacedParts);
-        this.#snapshotFailuresElsewhere = others.flatMap(({ host, snapshotFailure }) =>
-          snapshotFailure === undefined ? [] : [{ host, ...snapshotFailure }]
-        );
+        this.#snapshotFailuresElsewhere = snapshotFailuresIn(view)
+          .filter(({ host }) => host !== this.#run.host);
         sharding.follow(view);
         this.#leads = dutiesOf(view, this.#run).has(FIRST_TRAINER);
         this.#resharding.follow(view, this.#leads);
@@ -409,15 +412,15 @@ export class PlacementAgent {
 
   /**
    * Directs messages to the present owners, also to those that still restore, and to the threads
-   * that hosts have now. A first owner gets none before it has the part: no other owner's work is
-   * to end.
+   * that hosts have now. At the first start of a mesh an owner gets none before it has the part: no
+   * other owner's work is to end.
    */
   async #placeActors(view: MeshView): Promise<void> {
     const { mesh, nodeOf, homeOf, followersOf } = this.#options;
     const { sharding } = view.identity;
     const actors = [...this.#options.sharding.fixedActors];
     for (const [key, placement] of view.placements) {
-      if (placement.state === "unassigned" || isBegunFirst(placement)) continue;
+      if (placement.state === "unassigned" || isOfFirstStart(placement)) continue;
       const { host } = placement.owner;
       actors.push([placedAddress(key, sharding), nodeOf(host, key)]);
       for (const follower of followersOf?.(key) ?? []) actors.push([follower, homeOf(host)]);
@@ -430,7 +433,7 @@ export class PlacementAgent {
   }
 }
 
-/** Whether a part is made for the first time, so that nothing answers for it yet. */
-function isBegunFirst({ state, epoch }: Placement): boolean {
+/** Whether a part is made at the first start of a mesh: nothing answers for it yet. */
+function isOfFirstStart({ state, epoch }: Placement): boolean {
   return state === "restoring" && epoch === FIRST_EPOCH;
 }

@@ -103,7 +103,6 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       help: "Unix time of the newest snapshot.",
     });
     if (this.#newest !== undefined) this.#measure(this.#newest);
-    stores.onOutcome?.(undefined);
     this.#wakeLater();
   }
 

@@ -44,7 +44,7 @@ import {
   partitioningLines,
   waitForReshard,
 } from "./reshard.ts";
-import { restartLine } from "./running_configuration.ts";
+import { comparedWithHosts } from "./running_configuration.ts";
 import { Wait } from "./wait.ts";
 
 /**
@@ -65,7 +65,7 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
       );
     }
     const { configuration } = store;
-    const restart = restartLine(configuration, view);
+    const restart = comparedWithHosts(configuration, view);
     const isDue = isReshardDue(configuration, view);
     if (isDue) output.err(otherShardCount(configuration, view));
     const plan = planMesh(view, Infinity);

@@ -37,7 +37,7 @@ import {
   reshardLines,
   RESTORED_BYTES_PER_SECOND,
 } from "./reshard.ts";
-import { restartLine } from "./running_configuration.ts";
+import { comparedWithHosts } from "./running_configuration.ts";
 import { servedRows, servingHostLine } from "./served_rows.ts";
 
 /** The changes that a configuration and a mesh ask for. */
@@ -64,7 +64,7 @@ interface Changes {
 export async function planCommand(flags: PlacementFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async ({ configuration, read }) => {
     const view = await read();
-    const restart = restartLine(configuration, view);
+    const restart = comparedWithHosts(configuration, view);
     const changes = changesOf(configuration, view);
     if (flags.json) output.out(`${JSON.stringify(jsonOf(changes))}\n`);
     else for (const line of textOf(changes)) output.out(line);

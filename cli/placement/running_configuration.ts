@@ -34,7 +34,10 @@ interface Different {
  * @throws {CommandError} A host runs with other sections in which all must agree, or with another
  * secret; the message says which, and what to do.
  */
-export function restartLine(configuration: CairnConfiguration, view: Mesh): string | undefined {
+export function comparedWithHosts(
+  configuration: CairnConfiguration,
+  view: Mesh,
+): string | undefined {
   requireAgreed(configuration, view);
   const secrets = secretFingerprints(present(configuration.mesh, "hosts belong to a mesh"));
   requireSecret(secrets, view);

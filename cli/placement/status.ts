@@ -20,7 +20,7 @@ import {
   partitionCountsOf,
   type PlacedKey,
 } from "../../mesh/ports/coordination.ts";
-import { snapshotFailureText } from "../../mesh/ports/snapshot_failure.ts";
+import { snapshotFailuresIn, snapshotFailureText } from "../../mesh/ports/snapshot_failure.ts";
 import { type ReshardStep, reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
 import { knownPlan, type PlanDocument } from "../../mesh/placement/plan_document.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
@@ -97,9 +97,7 @@ function statusOf(view: MeshView, configuration: CairnConfiguration) {
     shards: identity.shards,
     trainers: identity.trainers,
     partitions: { events: identity.eventPartitions, examples: identity.examplePartitions },
-    snapshotFailures: [...view.hosts.values()].flatMap(({ host, snapshotFailure }) =>
-      snapshotFailure === undefined ? [] : [{ host, ...snapshotFailure }]
-    ),
+    snapshotFailures: snapshotFailuresIn(view),
     reshard: reshard && { ...reshard, step: reshardStep(view) },
   };
 }

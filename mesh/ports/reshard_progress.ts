@@ -4,6 +4,7 @@
  */
 import { counted } from "../../structures/counted.ts";
 import type { MeshView } from "./coordination.ts";
+import { snapshotFailuresIn } from "./snapshot_failure.ts";
 
 /** Name of the figure with which a serving host reports the sharding that its scorer uses. */
 export const SERVED_SHARDING = "served.sharding";
@@ -32,13 +33,12 @@ export type ReshardStep =
 
 /** The step at which the last change is; undefined where there was none. */
 export function reshardStep(
-  view: Pick<MeshView, "reshard" | "identity" | "placements" | "hosts">,
+  view: Pick<MeshView, "reshard" | "identity" | "placements" | "hosts" | "nowMs">,
 ): ReshardStep | undefined {
-  const { reshard, identity: { sharding }, hosts: all } = view;
+  const { reshard, identity: { sharding } } = view;
   if (reshard === undefined) return undefined;
   if (reshard.state === "asked") {
-    const failure = all.values().find(({ snapshotFailure }) => snapshotFailure !== undefined)
-      ?.snapshotFailure?.reason;
+    const [failure] = snapshotFailuresIn(view).map(({ reason }) => reason);
     return { kind: "snapshotting", ...(failure !== undefined && { failure }) };
   }
   if (reshard.state !== "begun") return { kind: reshard.state };

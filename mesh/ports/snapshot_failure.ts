@@ -1,6 +1,9 @@
 /**
- * The failure of the last attempt to take a snapshot, as the process that takes them tells it.
+ * Failures of snapshots, as the processes that take them tell them.
  */
+import type { MeshView } from "./coordination.ts";
+
+/** The failure of the last attempt to take a snapshot. */
 export interface SnapshotFailure {
   readonly reason: string;
   /** When the newest snapshot was taken, ms since the Unix epoch; absent where there is none. */
@@ -26,4 +29,13 @@ export function snapshotFailureText(
     ? "there is none yet"
     : `the newest one is ${Math.max(0, Math.round((nowMs - newestAtMs) / 1_000))} s old`;
   return `the last attempt to take a snapshot${place} has failed, and ${newest}: ${reason}`;
+}
+
+/** The failures that the hosts of a mesh tell, of those whose leases have not ended. */
+export function snapshotFailuresIn(
+  { hosts, nowMs }: Pick<MeshView, "hosts" | "nowMs">,
+): (SnapshotFailure & { readonly host: string })[] {
+  return [...hosts.values()].flatMap(({ host, expiresMs, snapshotFailure }) =>
+    snapshotFailure === undefined || expiresMs <= nowMs ? [] : [{ host, ...snapshotFailure }]
+  );
 }

@@ -113,6 +113,9 @@ export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
 export const REDIS_PERMISSIONS =
   "~{cairn:NAME}:* +@read +@write +@connection +@scripting +info +waitaof +time +config|get";
 
+/** The server's answer to a user who may not run a command. */
+const NO_PERMISSION = /NOPERM/;
+
 /** The remedy for a refused connection; undefined where the error itself says enough. */
 export function remedyOf({ message }: Error): string | undefined {
   if (/self.signed|certificate|UnknownIssuer|CERT_|UNABLE_TO_/i.test(message)) {
@@ -121,7 +124,7 @@ export function remedyOf({ message }: Error): string | undefined {
   if (/NOAUTH|WRONGPASS|invalid username-password/i.test(message)) {
     return "correct storage.redis.username and storage.redis.password";
   }
-  if (/NOPERM/.test(message)) {
+  if (NO_PERMISSION.test(message)) {
     return "give the user of storage.redis these permissions: " + REDIS_PERMISSIONS;
   }
   return undefined;
@@ -134,7 +137,10 @@ export function remedyOf({ message }: Error): string | undefined {
  */
 export function remedyWhileRunning(error: Error, orElse: string): string {
   const remedy = remedyOf(error);
-  return remedy === undefined ? orElse : `${capitalized(remedy)}, and restart this process.`;
+  if (remedy === undefined) return orElse;
+  // Permissions change at the server, the rest in the file, which is read at the start.
+  const isOfServer = NO_PERMISSION.test(error.message);
+  return `${capitalized(remedy)}${isOfServer ? "." : ", and restart this process."}`;
 }
 
 /** The text with a capital letter at its beginning. */

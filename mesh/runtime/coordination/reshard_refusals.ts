@@ -92,6 +92,7 @@ export function reshardStepOf(
     identity,
     placements: new Map(placedKeys(identity).map((key) => [key, records.placement(view, key)])),
     hosts: new Map(records.hosts(view).map((host) => [host.host, host])),
+    nowMs: view.nowMs,
   });
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { restartLine } from "../../../cli/placement/running_configuration.ts";
+import { comparedWithHosts } from "../../../cli/placement/running_configuration.ts";
 import type { CairnConfiguration } from "../../../configuration/configuration.ts";
 import type { MeshView } from "../../../mesh/ports/coordination.ts";
 import { configurationDigests, ownDigests } from "../../../server/machine/configuration_digests.ts";
@@ -22,16 +22,16 @@ function meshOf(file: CairnConfiguration, nowMs = 99, roles = ["serving", "shard
 
 Deno.test("a host that is gone may have run with another file", () => {
   const [own, other] = [spreadConfiguration("all", 2), spreadConfiguration("2", 2)];
-  assert.match(restartLine(own, meshOf(other)) ?? "", /^tables runs with other embeddings\./);
-  assert.equal(restartLine(own, meshOf(other, 100)), undefined);
+  assert.match(comparedWithHosts(own, meshOf(other)) ?? "", /^tables runs with other embeddings\./);
+  assert.equal(comparedWithHosts(own, meshOf(other, 100)), undefined);
   const model = { ...own, compared: { ...own.compared, model: "another one" } };
-  assert.throws(() => restartLine(model, meshOf(own)), /tables runs with other model\./);
-  restartLine(model, meshOf(own, 100));
+  assert.throws(() => comparedWithHosts(model, meshOf(own)), /tables runs with other model\./);
+  comparedWithHosts(model, meshOf(own, 100));
 });
 
 Deno.test("a host that does not serve need not be restarted for another number of replicas", () => {
   const [all, two] = ["all", "2"].map((replicas) => spreadConfiguration(replicas, 3));
-  assert.equal(restartLine(two, meshOf(all, 99, ["shards"])), undefined);
+  assert.equal(comparedWithHosts(two, meshOf(all, 99, ["shards"])), undefined);
 });
 
 Deno.test("sections that a host has of its own are changed by restarts", () => {
@@ -43,9 +43,9 @@ Deno.test("sections that a host has of its own are changed by restarts", () => {
   };
   for (const [section, change] of Object.entries(changes)) {
     const changed = { ...file, ...change };
-    assert.equal(restartLine(changed, meshOf(changed)), undefined);
+    assert.equal(comparedWithHosts(changed, meshOf(changed)), undefined);
     assert.equal(
-      restartLine(changed, meshOf(file)),
+      comparedWithHosts(changed, meshOf(file)),
       `tables runs with other ${section}, which hosts take when they start: restart the hosts ` +
         "with this file, one after another\n",
     );
@@ -60,14 +60,14 @@ Deno.test("a secret is changed by restarts with the former one beside it, and by
     .map((secrets) => withSecrets(...secrets));
   const restart = "tables runs with other mesh.secret, which hosts take when they start: restart " +
     "the hosts with this file, one after another\n";
-  assert.equal(restartLine(before, meshOf(before)), undefined);
-  assert.equal(restartLine(changing, meshOf(before)), restart);
-  assert.equal(restartLine(after, meshOf(changing)), restart);
+  assert.equal(comparedWithHosts(before, meshOf(before)), undefined);
+  assert.equal(comparedWithHosts(changing, meshOf(before)), restart);
+  assert.equal(comparedWithHosts(after, meshOf(changing)), restart);
   for (const [own, other] of [[after, before], [before, file], [file, before]]) {
-    assert.throws(() => restartLine(own, meshOf(other)), {
+    assert.throws(() => comparedWithHosts(own, meshOf(other)), {
       name: "CommandError",
       message: /^A running mesh cannot take .*: tables runs with other mesh\.secret, and hosts /,
     });
-    assert.equal(restartLine(own, meshOf(other, 100)), undefined, "it is gone");
+    assert.equal(comparedWithHosts(own, meshOf(other, 100)), undefined, "it is gone");
   }
 });
