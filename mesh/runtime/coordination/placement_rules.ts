@@ -79,14 +79,14 @@ export function place(view: RecordView, command: PlaceCommand): Map<PlacedKey, P
       if (state === "draining") throw new OvertakenPlacementError(`${host} drains`);
     }
     // The owner itself tells the target of its freeze: no other host wakes up in the midst of it.
-    const isTold = expected.state !== "moving" || next.state !== "moving";
-    if (isTold) view.set(key, json(next));
+    const raisesRevision = expected.state !== "moving" || next.state !== "moving";
+    if (raisesRevision) view.set(key, json(next));
     else view.setQuietly(key, json(next));
     const { reason = "" } = change;
     const step = { before: found, after: next, nowMs: view.nowMs, reason };
     const history = historyAfter(records.history(view, key), step);
     if (history !== undefined) view.setQuietly(recordKeys.history(key), json(history));
-    changed ||= isTold;
+    changed ||= raisesRevision;
   }
   if (changed) raiseCounts(view, { rewind });
   return outcome;

@@ -118,3 +118,20 @@ Deno.test("a controller renews its lease at once after the store's clock was set
     "a dead controller blocks others for one lease",
   );
 });
+
+Deno.test("no host is removed when the store's clock was set forward, and all renew their leases", async () => {
+  const { clock, coordination, rounds } = await newMesh();
+  await coordination.join(host("b"));
+  await rounds.round();
+  clock.stepWall(200 * LEASE_MS);
+  for (let renewed = false;; renewed = true) {
+    const round = await rounds.round();
+    const made = round.kind === "controls" ? round.made.map(({ kind }) => kind) : [];
+    assert.ok(!made.includes("removeHost"), made.join());
+    if (renewed) break;
+    await clock.advance(LEASE_MS / 3);
+    for (const name of ["a", "b"]) await coordination.renew(host(name));
+    await clock.advance(LEASE_MS);
+  }
+  assert.deepEqual([...(await coordination.read()).hosts.keys()], ["a", "b"]);
+});
