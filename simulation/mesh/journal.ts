@@ -15,6 +15,7 @@ const UNDONE_MS_MAX = 60_000;
 export class Journal {
   readonly #clock: Clock;
   #changes: Change[] = [];
+  #confirmed: Change | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -29,10 +30,20 @@ export class Journal {
     }
   }
 
-  /** Undoes the changes since then, newest first; returns their number. */
-  undo(sinceMs: number): number {
+  /** A replica has all changes that were made so far. */
+  confirm(): void {
+    this.#confirmed = this.#changes.at(-1);
+  }
+
+  /**
+   * Undoes the changes since then, newest first; returns their number.
+   *
+   * @param isConfirmedKept Whether changes stay that a replica has.
+   */
+  undo(sinceMs: number, isConfirmedKept: boolean): number {
     let count = 0;
     for (let last = this.#changes.at(-1); last !== undefined && last.atMs >= sinceMs;) {
+      if (isConfirmedKept && last === this.#confirmed) break;
       last.undo();
       this.#changes.pop();
       count++;

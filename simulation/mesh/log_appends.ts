@@ -1,10 +1,11 @@
 /**
  * The appends of one process to one partition of a simulated log: one batch is on the way at a
  * time, and appends that come meanwhile make the next one. An append that need not be durable is
- * answered after a short time at the latest, and is sent all the same.
+ * answered after a short time at the latest, and is sent all the same. It is kept until the process
+ * knows that it is durable, and sent again where a fail-over has lost it.
  */
 import { logBudgets } from "../../mesh/adapters/redis/log_budgets.ts";
-import type { AppendFence, AppendUntil } from "../../mesh/ports/event_log.ts";
+import { type AppendFence, type AppendUntil, LogFullError } from "../../mesh/ports/event_log.ts";
 import type { Clock, Timer } from "../../mesh/ports/clock.ts";
 import type { AppendResult, LogAppend } from "./log_state.ts";
 import { RedisAwayError } from "./redis_link.ts";
@@ -16,8 +17,16 @@ export interface LogAppendsOptions {
     sequence: number,
     batch: readonly LogAppend[],
   ) => Promise<readonly AppendResult[]>;
+  /** Number of the server's present run. */
+  readonly run: () => number;
   /** Records before `end` are durable. */
-  readonly onAppended: (end: number) => void;
+  readonly onDurable: (end: number) => void;
+  /**
+   * Records from `found` to `known` are lost, and cannot be appended again.
+   *
+   * @throws {LogTailLostError} Always; the log refuses from now on.
+   */
+  readonly tailLost: (known: number, found: number) => never;
   /** Why the last append was refused; undefined after one that was taken. */
   readonly onRefusal: (refusal: Error | undefined) => void;
   readonly unavailable: (cause: Error) => Error;
@@ -31,11 +40,26 @@ interface Append extends LogAppend {
   settle(result: AppendResult): void;
 }
 
+/** A batch whose records need not be durable, as the server has taken it. */
+interface Written {
+  readonly sequence: number;
+  readonly batch: readonly Append[];
+  readonly firstOffset: number;
+  readonly endOffset: number;
+  /** The run that has it. */
+  run: number;
+}
+
+/** Batches that are kept; few, so that some of a run are known to be durable. */
+const WRITTEN_MAX = 64;
+
 export class LogAppends {
   readonly #options: LogAppendsOptions;
   #waiting: Append[] = [];
   #sequence = 0;
   #sending: Promise<void> | undefined;
+  /** Batches that are not known to be durable, oldest first. */
+  #written: Written[] = [];
 
   constructor(options: LogAppendsOptions) {
     this.#options = options;
@@ -77,6 +101,12 @@ export class LogAppends {
     });
   }
 
+  /** Sends the batches again that another run of the server may have lost. Never fails. */
+  sendAgain(): void {
+    // The sender does it itself, before its next batch.
+    this.#sending ??= this.#sendAgain().catch(() => {}).then(() => this.#send());
+  }
+
   /** Waits for the appends under way. */
   async close(): Promise<void> {
     await this.#sending;
@@ -93,15 +123,15 @@ export class LogAppends {
   }
 
   async #deliver(batch: readonly Append[], sequence: number): Promise<void> {
-    const { clock, send, onAppended, unavailable } = this.#options;
+    const { clock, run, send, unavailable } = this.#options;
     const untilMs = Math.max(...batch.map((append) => append.untilMs));
     for (;;) {
       try {
+        await this.#sendAgain();
+        const present = run();
         const results = await send(sequence, batch);
-        results.forEach((result, i) => {
-          if (typeof result === "number") onAppended(result + batch[i].records.length);
-          batch[i].settle(result);
-        });
+        this.#appended(batch, results, { sequence, run: present });
+        results.forEach((result, i) => batch[i].settle(result));
         return;
       } catch (error) {
         const failure = error instanceof RedisAwayError ? unavailable(error) : error as Error;
@@ -112,6 +142,46 @@ export class LogAppends {
         }
         await new Promise<void>((resolve) => void clock.schedule(logBudgets.retryMs, resolve));
       }
+    }
+  }
+
+  /** Keeps what a later run may lack, until something behind it waited for the disk. */
+  #appended(
+    batch: readonly Append[],
+    results: readonly AppendResult[],
+    sent: Pick<Written, "sequence" | "run">,
+  ): void {
+    const taken = batch.flatMap((append, i) => {
+      const first = results[i];
+      return typeof first === "number" ? [{ append, first }] : [];
+    });
+    if (taken.length === 0) return;
+    const last = taken[taken.length - 1];
+    const endOffset = last.first + last.append.records.length;
+    if (taken.some(({ append }) => append.isUrgent) || this.#written.length === WRITTEN_MAX) {
+      this.#written = [];
+      return this.#options.onDurable(endOffset);
+    }
+    const [{ first: firstOffset }] = taken;
+    this.#written.push({
+      ...sent,
+      batch: taken.map(({ append }) => append),
+      firstOffset,
+      endOffset,
+    });
+  }
+
+  /** Sends lost batches again, oldest first. */
+  async #sendAgain(): Promise<void> {
+    const { run, send, tailLost } = this.#options;
+    for (const written of [...this.#written]) {
+      const present = run();
+      if (written.run === present) continue;
+      const results = await send(written.sequence, written.batch);
+      const refused = results.find((result) => result instanceof Error);
+      if (refused instanceof LogFullError) throw refused;
+      if (refused !== undefined) tailLost(written.endOffset, written.firstOffset);
+      written.run = present;
     }
   }
 }

@@ -122,7 +122,8 @@ export class LogState {
   }
 
   /**
-   * Appends a batch of a writer, once however often it is sent.
+   * Appends a batch of a writer, once however often it is sent. Returns no results for one before
+   * the newest.
    *
    * @param sequence Number of the batch, ascending for each writer and partition.
    */
@@ -136,6 +137,7 @@ export class LogState {
     const key = `${writer} ${partition}`;
     const before = this.#writers.get(key);
     if (before !== undefined && before.sequence === sequence) return before.results;
+    if (before !== undefined && before.sequence > sequence) return []; // it was appended before
     const results = appends.map((append) => this.#appendOne(partition, append, bytesMax));
     if (results.every((result) => typeof result !== "number")) return results;
     this.#writers.set(key, { sequence, results });

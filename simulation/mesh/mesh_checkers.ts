@@ -24,6 +24,7 @@ import { honestFreshness } from "../checkers/honest_freshness.ts";
 import { joinedExamples } from "../checkers/joined_examples.ts";
 import { keptFeatures } from "../checkers/kept_features.ts";
 import { keptCommands } from "../checkers/kept_commands.ts";
+import { loggedRankings } from "../checkers/logged_rankings.ts";
 import { logOffsets } from "../checkers/log_offsets.ts";
 import { oneCutPerManifest } from "../checkers/one_cut_per_manifest.ts";
 import { oneOwnerPerEpoch } from "../checkers/one_owner_per_epoch.ts";
@@ -56,6 +57,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
   return [
     logOffsets,
     acceptedEvents(configuration, world.redis.idsRetainedMs),
+    loggedRankings(configuration),
     exampleChunks,
     joinedExamples(world.configuration, { world }),
     earlyActions(world.configuration, world),

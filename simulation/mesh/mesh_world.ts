@@ -332,15 +332,15 @@ export class MeshWorld extends World {
   }
 
   #stopRedis(fault: Omit<FailOverRedis, "kind" | "atMs">): void {
-    const { lostMs, downMs, noticedMs, restartsOnly = false } = fault;
+    const { lostMs, downMs, noticedMs, isConfirmedKept, restartsOnly = false } = fault;
     if (!this.redis.isUp) return;
     const { revision } = this.redis;
     this.redis.stop();
     this.clock.schedule(downMs, () => {
       if (lostMs > 0) { for (const checker of this.checkers.redisLost) checker.redisLost(); }
-      const lost = this.redis.start(lostMs);
+      const lost = this.redis.start(lostMs, isConfirmedKept);
       this.note("redis", "start", lost);
-      if (lost === 0) return;
+      if (lost === 0 || isConfirmedKept) return;
       const isWhole = this.redis.run.revision === revision;
       this.#operator.notice(
         () => restartsOnly && isWhole ? this.#restartRefusing() : this.#acceptLoss(),

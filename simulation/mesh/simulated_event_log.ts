@@ -256,6 +256,7 @@ export class SimulatedEventLog implements EventLog {
     const { link, writer, bytesMax } = this.#options;
     this.#removals.push(this.#state.onAppended(partition, (isUrgent) => {
       if (!link.isReachable) return;
+      appends.sendAgain();
       const { soon } = this.#known.of(partition);
       const lazyMs = soon.size > 0 ? logBudgets.soonMs : logBudgets.lazyMs;
       const waitMs = isUrgent ? 0 : lazyMs;
@@ -263,15 +264,20 @@ export class SimulatedEventLog implements EventLog {
         this.#tell(partition, this.#state.endOffset(partition));
       });
     }));
-    link.onBack(() => this.#tell(partition, undefined));
+    link.onBack(() => {
+      appends.sendAgain();
+      this.#tell(partition, undefined);
+    });
     const appends = new LogAppends({
       clock: link.clock,
       send: (sequence, batch) =>
-        this.#command(
-          () => this.#state.append(partition, writer, sequence, batch, bytesMax),
-          true,
-        ),
-      onAppended: (end) => this.#knows(partition, end),
+        this.#command(() => {
+          const append = () => this.#state.append(partition, writer, sequence, batch, bytesMax);
+          return batch.some(({ isUrgent }) => isUrgent) ? this.#confirmed(append) : append();
+        }, true),
+      run: () => link.server.run.number,
+      onDurable: (end) => this.#knows(partition, end),
+      tailLost: (known, found) => this.#tailLost(partition, known, found),
       onRefusal: (refusal) => {
         if (refusal === undefined) this.#refusal = undefined;
         else this.#refused(refusal);
@@ -303,13 +309,20 @@ export class SimulatedEventLog implements EventLog {
     const untilMs = clock.monotonicMs() + logBudgets.commandMs;
     for (;;) {
       try {
-        return await this.#command(command, isDurable);
+        return await this.#command(() => this.#confirmed(command), isDurable);
       } catch (error) {
         if (!(error instanceof RedisAwayError)) throw error;
         if (clock.monotonicMs() + logBudgets.retryMs > untilMs) throw this.#unavailable(error);
         await new Promise<void>((resolve) => void clock.schedule(logBudgets.retryMs, resolve));
       }
     }
+  }
+
+  /** Makes a command that is answered when the replicas have what it has found or written. */
+  #confirmed<R>(command: () => R): R {
+    const result = command();
+    this.#options.link.server.confirm();
+    return result;
   }
 
   /**

@@ -18,6 +18,8 @@ export class SimulatedRankings implements SharedRankings {
   readonly #link: RedisLink;
   readonly #eventLog: SimulatedEventLog;
   readonly #loaded = new Map<string, RememberedRanking>();
+  /** The run of the server that they are from. */
+  #loadedRun = 0;
   /** Rankings that could not be written; written when the server answers again. */
   readonly #unshared = new Map<string, RememberedRanking>();
 
@@ -46,6 +48,7 @@ export class SimulatedRankings implements SharedRankings {
   }
 
   async load(ids: readonly string[]): Promise<void> {
+    this.#forgetLost();
     const missing = [...new Set(ids)].filter((id) =>
       this.check(id, UNLOGGED_ITEM) !== "item-not-shown"
     );
@@ -69,9 +72,17 @@ export class SimulatedRankings implements SharedRankings {
   }
 
   check(rankingId: string, item: string): RankingLookup {
+    this.#forgetLost();
     const hashes = this.#loaded.get(rankingId);
     if (!hashes?.length) return "unknown-ranking";
     return hashes.includes(fnv1a(item)) ? "shown" : "item-not-shown";
+  }
+
+  /** Forgets the rankings of an earlier run: a fail-over may have lost them. */
+  #forgetLost(): void {
+    const { number } = this.#link.server.run;
+    if (number !== this.#loadedRun) this.#loaded.clear();
+    this.#loadedRun = number;
   }
 
   async #write(id: string, items: RememberedRanking): Promise<void> {

@@ -166,6 +166,7 @@ export class SimulatedRedis {
         },
       }), options);
     if (isWriting) this.#noteRecords(before);
+    this.confirm();
     return result;
   }
 
@@ -201,6 +202,11 @@ export class SimulatedRedis {
 
   // ---- life of the server
 
+  /** A replica has everything that was written so far. */
+  confirm(): void {
+    this.#journal.confirm();
+  }
+
   /** It answers nothing until {@link start}. */
   stop(): void {
     this.#isUp = false;
@@ -210,10 +216,13 @@ export class SimulatedRedis {
   /**
    * Starts it, where `lostMs` is above 0 from the state of so long ago.
    *
+   * @param isConfirmedKept Whether it has all that was confirmed.
    * @returns The number of changes that were lost.
    */
-  start(lostMs: number): number {
-    const lost = lostMs > 0 ? this.#journal.undo(this.#clock.monotonicMs() - lostMs) : 0;
+  start(lostMs: number, isConfirmedKept = false): number {
+    const lost = lostMs > 0
+      ? this.#journal.undo(this.#clock.monotonicMs() - lostMs, isConfirmedKept)
+      : 0;
     if (this.#restored !== undefined) this.#restore(this.#restored);
     this.#restored = undefined;
     const ends = new Map<string, number>();

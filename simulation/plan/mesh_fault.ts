@@ -116,6 +116,8 @@ export interface FailOverRedis extends Moment {
   /** Age of the state, ms. */
   readonly lostMs: number;
   readonly downMs: number;
+  /** The replica has all that a process waited for: the loss needs no operator. */
+  readonly isConfirmedKept?: true;
   /** Time from the return of the server until the operator acts, ms; default two seconds. */
   readonly noticedMs?: number;
   /**
@@ -229,7 +231,9 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
     case "failOverRedis":
       return `fail Redis over to its state of ${seconds(fault.lostMs)} before, after ${
         seconds(fault.downMs)
-      }${fault.restartsOnly ? ", and restart the hosts that refuse to write" : ""}`;
+      }${fault.isConfirmedKept ? ", with all that was confirmed" : ""}${
+        fault.restartsOnly ? ", and restart the hosts that refuse to write" : ""
+      }`;
     case "drainHost":
       return `drain host ${fault.host}${
         fault.stays ? "" : `, undrain it after ${seconds(fault.forMs)}`

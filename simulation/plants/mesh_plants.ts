@@ -93,6 +93,16 @@ export const meshPlants: readonly Plant[] = [
     scenario: "mesh-quiet",
   },
   {
+    name: "unlogged-untold",
+    edits: [{
+      file: "gateway/routes/unlogged_rankings.ts",
+      find: '  if (here === "shown") return sharedRankings',
+      replace: '  if (here === "shown") return false && sharedRankings',
+    }],
+    seenBy: ["logged-rankings"],
+    scenario: "lost-rankings",
+  },
+  {
     name: "fence-ignored",
     edits: [{
       file: "mesh/ports/event_log.ts",

@@ -192,6 +192,20 @@ export const meshScenarios: readonly Scenario[] = [
   },
   {
     ...mesh,
+    name: "lost-rankings",
+    description: "Redis fails over again and again, each time with all that was confirmed",
+    families: [],
+    faults: (random, _configuration, forMs) =>
+      moments(forMs, 8).map((atMs): Fault => ({
+        kind: "failOverRedis",
+        atMs,
+        lostMs: Math.round(50 + random.nextFloat() * 1_000),
+        downMs: Math.round(10 + random.nextFloat() * 1_500),
+        isConfirmedKept: true,
+      })),
+  },
+  {
+    ...mesh,
     name: "lost-redis-claims",
     description: "Redis fails over and loses the epochs that a drain has just minted",
     families: [],

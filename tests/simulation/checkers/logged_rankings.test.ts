@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { parseConfiguration } from "../../../configuration/configuration.ts";
+import { encodeEvent } from "../../../records/event_record.ts";
+import { loggedRankings } from "../../../simulation/checkers/logged_rankings.ts";
+import { shopConfiguration } from "../../../simulation/scenarios/shop.ts";
+import { present } from "../../../structures/invariant.ts";
+import { action, impression } from "../../actors/joiner/records.ts";
+
+const ranking = encodeEvent(impression({ ranking: "r", items: ["a"], atMs: 0, acceptedAtMs: 0 }));
+
+/** A log with an event on a ranking, whose answer is `result`; the promises broken at the end. */
+function brokenBy(records: readonly Uint8Array[], { result = {}, lostFrom = Infinity } = {}) {
+  const failures: string[] = [];
+  const configuration = parseConfiguration(shopConfiguration, "shop.yaml");
+  const checker = loggedRankings(() => configuration)({
+    nowMs: () => 0,
+    fail: (message) => void failures.push(message),
+  });
+  checker.durable?.("events", 0, records, 0);
+  checker.replied?.({
+    client: "visitor",
+    method: "POST",
+    path: "/v1/events",
+    requestBody: [{ eventId, rankingId: "r", item: "a", action: "click" }],
+    status: 200,
+    body: { events: [{ eventId, status: "accepted", ...result }] },
+  });
+  if (lostFrom < records.length) checker.tailLost?.("events", 0, lostFrom);
+  void checker.atEnd?.();
+  return failures;
+}
+
+const acted = action({ ranking: "r", item: "a", action: "click", atMs: 0, acceptedAtMs: 0 });
+const { eventId } = acted;
+const event = encodeEvent(acted);
+
+Deno.test("an event that is accepted as one to learn from has its ranking in the log", () => {
+  assert.deepEqual(brokenBy([ranking, event]), []);
+  assert.match(present(brokenBy([event])[0], "a failure"), /does not have its ranking r$/);
+  for (const status of ["accepted", "duplicate"]) {
+    assert.deepEqual(brokenBy([event], { result: { status, unlogged: true } }), []);
+    assert.equal(brokenBy([event], { result: { status } }).length, 1);
+  }
+});
+
+Deno.test("a ranking that a fail-over loses must be logged again, unless its event is lost too", () => {
+  assert.equal(brokenBy([event, ranking], { lostFrom: 1 }).length, 1);
+  assert.deepEqual(brokenBy([ranking, event], { lostFrom: 0 }), []);
+});
