@@ -6,7 +6,7 @@
  */
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
 import { listMarks, type MeshMark } from "./mesh_mark.ts";
-import { listSnapshots } from "./snapshot_manifest.ts";
+import { readManifests, type SnapshotManifest } from "./snapshot_manifest.ts";
 
 /** The store of a mesh, as its records have it; plain data. */
 export interface OwnStore {
@@ -29,17 +29,26 @@ export class SnapshotsLostError extends Error {
 }
 
 /**
- * Checks, before a part of a mesh reads what it begins from, that it is in this store.
+ * The manifests from which a part may begin, newest first. The part compares what it has read: a
+ * volume may go away after any earlier look.
  *
+ * @param own Undefined = any finished snapshot will do, or none.
  * @throws {OtherBlobsError} The store lacks the mark of the mesh.
  * @throws {SnapshotsLostError} It has only older snapshots than the mesh keeps, or none.
+ * @throws {Error} As {@link readManifests}.
  */
-export async function requireOwnStore(blobs: BlobStore, store: OwnStore): Promise<void> {
-  await requireMark(blobs, store);
-  const { place, oldestSnapshot } = store;
-  if (oldestSnapshot === undefined) return;
-  const [newest] = await listSnapshots(blobs);
-  if (newest !== undefined && newest >= oldestSnapshot) return;
+export async function readOwnManifests(
+  blobs: BlobStore,
+  own: OwnStore | undefined,
+): Promise<SnapshotManifest[]> {
+  if (own !== undefined) await requireMark(blobs, own);
+  const manifests = await readManifests(blobs);
+  if (own?.oldestSnapshot === undefined) return manifests;
+  const { place, oldestSnapshot } = own;
+  // A pinned one may be older: the example log need not have all that it has not learned.
+  const kept = manifests.filter(({ name }) => name >= oldestSnapshot);
+  if (kept.length > 0) return kept;
+  const newest = manifests.at(0)?.name;
   throw new SnapshotsLostError(
     `${place} lacks ${oldestSnapshot} and all later snapshots that this mesh has taken; ` +
       `${

@@ -4,7 +4,6 @@
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
-import { requireOwnStore } from "../../records/own_store.ts";
 import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import { BufferPool } from "../../structures/buffer_pool.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
@@ -122,9 +121,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       dependencies.moved.settle(options.shard);
       return new EmbeddingShard(context, options, dependencies, moved);
     }
-    const { blobs } = dependencies;
-    if (options.store !== undefined) await requireOwnStore(blobs, options.store);
-    const { tables, loaded } = await loadRows(context, options, blobs);
+    const { tables, loaded } = await loadRows(context, options, dependencies.blobs);
     const incarnation = context.random.uuid();
     const start = { tables, incarnation, moves: 0, ...NO_SOURCES, deltas: undefined };
     const shard = new EmbeddingShard(context, options, dependencies, start);

@@ -55,14 +55,16 @@ export class Loading {
  * `awaitedBytesMax` the shard begins to serve at once, and the load goes on. The size decides, and
  * no time: however slow the store or the machine is, no ranking uses initial values in place of
  * the rows of a small table.
+ *
+ * @throws {OtherBlobsError | SnapshotsLostError} The store is not that of the options.
  */
 export async function loadRows(
   context: Context,
   options: EmbeddingShardOptions,
   blobs: BlobStore,
 ): Promise<{ readonly tables: ClassTables; readonly loaded: RestoredShard | Loading }> {
+  const newest = await findNewest(blobs, options.store);
   const tables = ClassTables.create(options.tables);
-  const newest = await findNewest(blobs);
   if (newest === undefined) return { tables, loaded: { tables, marks: [] } };
   const progress = new LoadProgress(() => context.isCurrent);
   const parts = { tables, options, blobs, telemetry: context.telemetry, progress };

@@ -7,11 +7,8 @@ import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import type { ClassRestoreReport } from "../../kernels/embedding/class_restore.ts";
-import {
-  readManifests,
-  sequenceOf,
-  type SnapshotManifest,
-} from "../../records/snapshot_manifest.ts";
+import { type OwnStore, readOwnManifests } from "../../records/own_store.ts";
+import { sequenceOf, type SnapshotManifest } from "../../records/snapshot_manifest.ts";
 import {
   chainOf,
   decodePart,
@@ -46,9 +43,16 @@ export interface NewestSnapshot {
   readonly bytes: number;
 }
 
-/** @returns Undefined without a snapshot. */
-export async function findNewest(blobs: BlobStore): Promise<NewestSnapshot | undefined> {
-  const [manifest] = await readManifests(blobs);
+/**
+ * @param own The store that it must be; undefined = any.
+ * @returns Undefined without a snapshot.
+ * @throws {OtherBlobsError | SnapshotsLostError} It is another store.
+ */
+export async function findNewest(
+  blobs: BlobStore,
+  own?: OwnStore,
+): Promise<NewestSnapshot | undefined> {
+  const [manifest] = await readOwnManifests(blobs, own);
   return manifest && { manifest, bytes: bytesOf(manifest.shards) };
 }
 
@@ -64,7 +68,7 @@ export async function restoreNewest(
   blobs: BlobStore,
   telemetry: Telemetry,
 ): Promise<RestoredShard> {
-  const newest = await findNewest(blobs);
+  const newest = await findNewest(blobs, options.store);
   if (newest === undefined) return { tables, marks: [] };
   return await restoreFrom(newest, { tables, options, blobs, telemetry });
 }

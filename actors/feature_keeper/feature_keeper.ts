@@ -13,7 +13,7 @@ import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
-import { requireOwnStore } from "../../records/own_store.ts";
+import { type OwnStore, requireMark } from "../../records/own_store.ts";
 import { Checkpoints } from "./checkpoint.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
 import { KeptState } from "./kept_state.ts";
@@ -130,13 +130,12 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     dependencies: FeatureKeeperDependencies,
   ): Promise<FeatureKeeper> {
     const { eventLog, blobs } = dependencies;
-    if (options.store !== undefined) await requireOwnStore(blobs, options.store);
     if (options.extent !== undefined) await eventLog.extend?.(options.extent);
     const checkpoints = new Checkpoints(blobs, options);
     const state = new KeptState(options);
     const kernel = BatchKernel.create();
     const { begin, isClean } = options.checkpointMs > 0
-      ? await restore(context, eventLog, { checkpoints, state, kernel })
+      ? await restore(context, eventLog, { ...options, blobs, checkpoints, state, kernel })
       : { begin: beginningOf(eventLog), isClean: true };
     const positions = new ReadPositions(kernel, begin);
     const parts = { checkpoints, state, positions, isClean };
@@ -284,11 +283,14 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
  * Continues a state from the newest checkpoint, if the log still has the records behind it.
  *
  * @returns Where to read on, and whether no other checkpoint is stored.
+ * @throws {OtherBlobsError} The store is not that of the options.
  */
 async function restore(
   context: ActorContext<FeatureKeeperMessage>,
   eventLog: EventLog,
-  { checkpoints, state, kernel }: {
+  { store, blobs, checkpoints, state, kernel }: {
+    readonly store?: OwnStore | undefined;
+    readonly blobs: BlobStore;
     readonly checkpoints: Checkpoints;
     readonly state: KeptState;
     readonly kernel: BatchKernel;
@@ -300,6 +302,8 @@ async function restore(
     telemetry.log("warn", "the kept features begin anew from the event log", { cause });
     return undefined;
   });
+  // After the read: a volume may go away after any look. No snapshot is read, so none is required.
+  if (store !== undefined) await requireMark(blobs, store);
   if (saved === undefined) return { begin: beginning, isClean: true };
   if (!await hasRecordsBefore(eventLog, kernel, saved)) {
     checkpoints.replaceFound();

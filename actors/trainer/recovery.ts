@@ -35,7 +35,7 @@ const SAVE_PAUSE_MS = 10_000;
 export interface RecoveryParts {
   readonly options: Pick<
     TrainerOptions,
-    "name" | "partitions" | "partitionedFrom" | keyof ExampleColumns
+    "name" | "partitions" | "partitionedFrom" | "store" | keyof ExampleColumns
   >;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
@@ -189,12 +189,11 @@ export class Recovery {
     now: Progresses,
     why: Pick<SkippedStretch, "reason" | "version">,
   ): Promise<readonly WayBack[] | undefined | "refused"> {
-    const { options: { name, partitions, partitionedFrom }, blobs, telemetry } = this.#parts;
+    const { options, blobs, telemetry } = this.#parts;
     if (!this.#refusals.mayGoBack) return undefined;
     try {
       const refusedAt = (partition: number) => this.#refusals.skippedOf(partition).at(-1)?.from;
-      const added = partitionedFrom?.second;
-      const way = await wayBackOf(blobs, partitions, refusedAt, added);
+      const way = await wayBackOf(blobs, options, refusedAt);
       if (way === undefined) return undefined;
       const stretches = way.map(({ partition, sequence: from }) => {
         const { sequence: to } = present(
@@ -206,7 +205,8 @@ export class Recovery {
       await this.#refusals.skip(new Map(stretches), now);
       return way;
     } catch (cause) {
-      const message = `${name} learns nothing until the blob store takes the record of its way ` +
+      const message =
+        `${options.name} learns nothing until the blob store takes the record of its way ` +
         "back to a snapshot";
       telemetry.log("warn", message, { cause });
       return "refused";

@@ -15,15 +15,16 @@ import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import {
   listPinned,
   manifestName,
-  readManifests,
   type SnapshotManifest,
 } from "../../records/snapshot_manifest.ts";
 import type { TrainerPart } from "../../records/snapshot_parts.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
 import { lastChunkOf } from "../../records/last_record.ts";
+import { readOwnManifests } from "../../records/own_store.ts";
 import { NO_JUDGEMENT, readTrainerStates, type TrainerState } from "../../records/trainer_state.ts";
 import { present } from "../../structures/invariant.ts";
 import type { LearnedChunk } from "../embedding_shard/protocol.ts";
+import type { TrainerOptions } from "./options.ts";
 import type { AppliedSequences } from "./shard_client.ts";
 
 /**
@@ -72,20 +73,20 @@ export interface ResumePoint {
  * means of theirs.
  *
  * @param applied The sequences of the shards, of the partitions that are wanted.
- * @param addedFrom First partition that a later partitioning has added to the log.
  * @throws {ShardBehindError} When a shard is behind all snapshots: the rows it lacks cannot be
  * learned again.
+ * @throws {OtherBlobsError | SnapshotsLostError} The store is not that of the options.
  */
 export async function findResumePoint(
   blobs: BlobStore,
   applied: AppliedSequences,
-  addedFrom = Infinity,
+  { partitionedFrom, store }: Pick<TrainerOptions, "partitionedFrom" | "store"> = {},
 ): Promise<ResumePoint | undefined> {
-  const manifests = await readManifests(blobs);
+  const manifests = await readOwnManifests(blobs, store);
   if (manifests.length === 0) return undefined;
   const partitions = [...applied.keys()];
   const all = manifests.map((manifest) => {
-    return { manifest, parts: partsOf(manifest, partitions, addedFrom) };
+    return { manifest, parts: partsOf(manifest, partitions, partitionedFrom?.second) };
   });
   const lowest = new Map([...applied].map(([partition, byShard]) => {
     return [partition, Math.min(...byShard)] as const;
@@ -208,18 +209,23 @@ export type WayBack = Pick<TrainerPart, "partition" | "sequence">;
  *
  * @param refusedAt By partition, the sequence of the snapshot that the trainer went back to last.
  *   If that is still the newest one, it has the broken model itself: it is removed where there is
- *   an older one, unless it is pinned.
+ *   an older one, unless it is pinned. A pinned one is not gone back to either: the example log
+ *   need not have all that it has not learned.
+ * @throws {OtherBlobsError | SnapshotsLostError} The store is not that of the options.
  */
 export async function wayBackOf(
   blobs: BlobStore,
-  partitions: readonly number[],
+  { partitions, partitionedFrom, store }: Pick<
+    TrainerOptions,
+    "partitions" | "partitionedFrom" | "store"
+  >,
   refusedAt: (partition: number) => number | undefined,
-  addedFrom = Infinity,
 ): Promise<readonly WayBack[] | undefined> {
-  const [newest, older] = await readManifests(blobs);
+  const manifests = await readOwnManifests(blobs, store);
+  const newest = manifests.at(0);
   if (newest === undefined) return undefined;
   const wayTo = (manifest: SnapshotManifest) => {
-    const parts = partsOf(manifest, partitions, addedFrom);
+    const parts = partsOf(manifest, partitions, partitionedFrom?.second);
     return partitions.map((partition): WayBack => {
       const part = parts.find((each) => each.partition === partition);
       return { partition, sequence: part?.sequence ?? 0 };
@@ -227,8 +233,10 @@ export async function wayBackOf(
   };
   const way = wayTo(newest);
   const isRefused = way.every(({ partition, sequence }) => sequence === refusedAt(partition));
-  if (!isRefused || older === undefined) return way;
-  if ((await listPinned(blobs)).includes(newest.name)) return way;
+  if (!isRefused) return way;
+  const pinned = new Set(await listPinned(blobs));
+  const older = manifests.slice(1).find(({ name }) => !pinned.has(name));
+  if (older === undefined || pinned.has(newest.name)) return way;
   await blobs.delete(manifestName(newest.name));
   return wayTo(older);
 }

@@ -13,7 +13,6 @@ import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { widthOf } from "../../kernels/embedding/row_classes.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import { WeightsMismatchError } from "../../kernels/dense/weights.ts";
-import { requireOwnStore } from "../../records/own_store.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
 import type { LackingPartition } from "./example_reader.ts";
@@ -123,7 +122,6 @@ export class Trainer implements Behavior<TrainerMessage> {
     options: TrainerOptions,
     dependencies: TrainerDependencies,
   ): Promise<Trainer> {
-    if (options.store !== undefined) await requireOwnStore(dependencies.blobs, options.store);
     // The log may have been opened before some of these partitions were added.
     const partitions = 1 + Math.max(...options.partitions);
     await dependencies.exampleLog.extend?.({ firstPartition: 0, partitions });

@@ -24,7 +24,7 @@ import type { AppliedSequences } from "./shard_client.ts";
 
 export interface StartParts {
   readonly context: ActorContext<TrainerMessage>;
-  readonly options: Pick<TrainerOptions, "name" | "partitions" | "partitionedFrom">;
+  readonly options: Pick<TrainerOptions, "name" | "partitions" | "partitionedFrom" | "store">;
   readonly blobs: BlobStore;
   readonly exampleLog: EventLog;
   /** Before its first step. */
@@ -43,9 +43,10 @@ export interface ResumeParts extends StartParts {
  * @returns False without a snapshot of these partitions.
  */
 export async function serveNewest(parts: StartParts): Promise<boolean> {
-  const { context, blobs, session, options: { name, partitions, partitionedFrom } } = parts;
+  const { context, blobs, session, options } = parts;
+  const { name, partitions } = options;
   const all = new Map(partitions.map((partition) => [partition, [Infinity]]));
-  const newest = await findResumePoint(blobs, all, partitionedFrom?.second);
+  const newest = await findResumePoint(blobs, all, options);
   if (newest === undefined) return false;
   await restoreModel(session, newest.state.model);
   context.telemetry.log(
@@ -86,8 +87,8 @@ async function restoreNewest(
   { refusals, recovery }: { readonly refusals: Refusals; readonly recovery: Recovery },
 ): Promise<Progresses> {
   const { context: { telemetry }, blobs, exampleLog, session } = parts;
-  const { name, partitions, partitionedFrom } = parts.options;
-  const resume = await findResumePoint(blobs, applied, partitionedFrom?.second);
+  const { name, partitions } = parts.options;
+  const resume = await findResumePoint(blobs, applied, parts.options);
   if (resume === undefined) {
     for (const partition of partitions) {
       await warnOfTrimmed(telemetry, name, exampleLog, partition);

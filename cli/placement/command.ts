@@ -33,7 +33,7 @@ export interface ReshardFlags extends PlacementFlags, WaitFlags {
 export interface RecoverFlags extends PlacementFlags {
   /** Id of the other mesh from which the store of snapshots is taken. */
   readonly fromMesh?: string;
-  /** Name of the newest snapshot of a store that has lost later ones; "none" = it has none. */
+  /** Name of the newest snapshot of a store that lacks what the mesh knows; "none" = none. */
   readonly fromSnapshot?: string;
 }
 
@@ -214,7 +214,7 @@ export function placementCommands(output: Output): Command[] {
       )
       .option(
         "--from-snapshot <name>",
-        "begin from this snapshot, or from none, where the store has lost those that the mesh has taken later",
+        "begin from this snapshot, or from none, where the store lacks the mark of the mesh or later snapshots",
       )
       .action(async (flags: RecoverFlags) => {
         const { recoverCommand } = await import("./recover.ts");

@@ -1,8 +1,8 @@
 /**
  * The work of `cairn recover`.
  */
-import type { MeshIdentity } from "../../mesh/ports/coordination.ts";
-import { hostOfMark, listMarks } from "../../records/mesh_mark.ts";
+import type { MeshIdentity, MeshView } from "../../mesh/ports/coordination.ts";
+import { hostOfMark, listMarks, type MeshMark } from "../../records/mesh_mark.ts";
 import { readManifests, type SnapshotManifest } from "../../records/snapshot_manifest.ts";
 import {
   type ExampleRange,
@@ -22,7 +22,7 @@ import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 
 /**
  * @throws {CommandError} The store of snapshots is not there, is that of a mesh that the command
- * does not name, or lacks snapshots of this mesh and the command does not say so.
+ * does not name, or lacks the mark or snapshots of this mesh and the command does not say so.
  */
 export async function recoverCommand(flags: RecoverFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async (store) => {
@@ -51,7 +51,8 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
     // The mesh whose mark is here was on a Redis server that has lost all data.
     const isLost = view === undefined && others.length > 0;
     if (isLost) await coordination.open(meshOpeningOf(configuration));
-    const { identity, oldestSnapshot } = await store.read();
+    const current = await store.read();
+    const { identity } = current;
     const [newest] = await readManifests(blobs);
     const ranges = await rangesOf(store, identity);
     const beyond = newest !== undefined && !isReached(newest, ranges)
@@ -59,15 +60,14 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
       : undefined;
     const examplesLost = beyond === undefined ? rowsTrimmed(newest, ranges) : 0;
     const place = blobsPlaceOf(storage);
-    if (oldestSnapshot !== undefined && (newest?.name ?? "") < oldestSnapshot) {
-      const from = newest === undefined ? "none" : shortName(newest.name);
-      if (flags.fromSnapshot !== from) {
-        throw new CommandError(
-          `${place} lacks ${shortName(oldestSnapshot)} and all later snapshots of this mesh. ` +
-            `Nothing has changed. See whether its volume is mounted. Where they are lost, add ` +
-            `--from-snapshot ${from}: ${beginText(newest, examplesLost)}.`,
-        );
-      }
+    const from = newest === undefined ? "none" : shortName(newest.name);
+    const lacks = lackOf(current, newest, marks);
+    if (lacks !== undefined && flags.fromSnapshot !== from) {
+      throw new CommandError(
+        `${place} lacks ${lacks} of this mesh. Nothing has changed. See whether its volume is ` +
+          `mounted. Where that is lost, add --from-snapshot ${from}: ` +
+          `${beginText(newest, examplesLost)}.`,
+      );
     }
     const isWithoutCause = others.length === 0 && flags.fromSnapshot === undefined &&
       !await store.isLossTold();
@@ -94,6 +94,23 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
           "and start them\n",
     );
   }, { acceptsLoss: true });
+}
+
+/**
+ * The thing of the mesh that a store lacks, in words. The mark is not asked for where the store has
+ * that of another mesh: the operator has named it, and so knows which store this is.
+ */
+function lackOf(
+  { identity: { mesh, blobsMark }, oldestSnapshot }: MeshView,
+  newest: SnapshotManifest | undefined,
+  marks: readonly MeshMark[],
+): string | undefined {
+  if (oldestSnapshot !== undefined && (newest?.name ?? "") < oldestSnapshot) {
+    return `${shortName(oldestSnapshot)} and all later snapshots`;
+  }
+  const isKnown = blobsMark === undefined ||
+    marks.some((each) => each.mesh !== mesh || each.mark === blobsMark);
+  return isKnown ? undefined : "the mark";
 }
 
 /** How the parts of the mesh begin, in words. */

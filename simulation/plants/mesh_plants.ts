@@ -15,9 +15,9 @@ export const meshPlants: readonly Plant[] = [
   {
     name: "begins-from-any-folder",
     edits: [{
-      file: "actors/embedding_shard/embedding_shard.ts",
-      find: "    if (options.store !== undefined) await requireOwnStore(blobs, options.store);\n",
-      replace: "    void requireOwnStore;\n",
+      file: "actors/embedding_shard/shard_restore.ts",
+      find: "await readOwnManifests(blobs, own);",
+      replace: "await readOwnManifests(blobs, own && undefined);",
     }],
     seenBy: ["supervision"],
     scenario: "volume-lost",

@@ -6,12 +6,21 @@ import assert from "node:assert/strict";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import type { AcceptedStore } from "../../mesh/ports/coordination.ts";
 import { listMarks, putMark } from "../../records/mesh_mark.ts";
-import { requireOwnStore } from "../../records/own_store.ts";
-import { manifestName } from "../../records/snapshot_manifest.ts";
+import { readOwnManifests } from "../../records/own_store.ts";
+import {
+  FORMAT,
+  manifestName,
+  type SnapshotManifest,
+  writeManifest,
+} from "../../records/snapshot_manifest.ts";
 import { blobsPlaceOf, OwnBlobs } from "../../server/own_blobs.ts";
 import { meshView } from "../mesh/placement/mesh_view.ts";
 
 const NOT_MOUNTED = /is not the store of this mesh: .* see whether its volume is mounted/;
+
+function manifest(name: string): SnapshotManifest {
+  return { format: FORMAT, name, atMs: 1, trainers: [], shards: [] };
+}
 
 /** A mesh, and its hosts with their stores. */
 class MeshOfHosts {
@@ -33,7 +42,7 @@ class MeshOfHosts {
   async snapshot(host: string, blobs: MemoryBlobStore): Promise<void> {
     await this.#blobsOf(host, blobs).markForSnapshot(this.#owner());
     const name = `snapshots/00000000000000${this.#starts}`;
-    await blobs.put(manifestName(name), new Uint8Array());
+    await writeManifest(blobs, manifest(name));
     this.#oldest ??= name;
   }
 
@@ -47,13 +56,14 @@ class MeshOfHosts {
     return this.#blobsOf("operator", blobs).accept(owner);
   }
 
-  /** A part begins on a host with this store. */
-  restore(blobs: MemoryBlobStore): Promise<void> {
+  /** A part begins on a host with this store; resolves with the snapshot that it begins from. */
+  async restore(blobs: MemoryBlobStore): Promise<string | undefined> {
     const view = {
       identity: { ...meshView().identity, ...this.#owner().identity },
       oldestSnapshot: this.#oldest,
     };
-    return requireOwnStore(blobs, this.#blobsOf("a", blobs).storeOf(view));
+    const own = this.#blobsOf("a", blobs).storeOf(view);
+    return (await readOwnManifests(blobs, own)).at(0)?.name;
   }
 
   #owner() {
@@ -156,7 +166,7 @@ Deno.test("a snapshot marks a store that was emptied, or that no host could mark
 Deno.test("a part begins neither from a volume that is gone nor without the snapshots that are kept", async () => {
   const [mesh, blobs] = [new MeshOfHosts(), new MemoryBlobStore()];
   await mesh.start("a", blobs);
-  await mesh.restore(blobs); // the first start
+  assert.equal(await mesh.restore(blobs), undefined, "the first start");
   await mesh.snapshot("a", blobs);
   await mesh.snapshot("a", blobs);
   await mesh.restore(blobs);
@@ -166,9 +176,9 @@ Deno.test("a part begins neither from a volume that is gone nor without the snap
   });
   const [oldest, newest] = await blobs.list("snapshots/");
   await blobs.delete(newest);
-  await mesh.restore(blobs); // the example log has all since the other one
+  assert.equal(manifestName(await mesh.restore(blobs) ?? ""), oldest);
   await blobs.delete(oldest);
-  await blobs.put(manifestName("snapshots/000000000000000"), new Uint8Array());
+  await writeManifest(blobs, manifest("snapshots/000000000000000"));
   await assert.rejects(mesh.restore(blobs), {
     name: "SnapshotsLostError",
     message:

@@ -11,6 +11,8 @@ import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.t
 import type { EventLog } from "../../../mesh/ports/event_log.ts";
 import type { ActorDefinition, ReplyOf } from "../../../mesh/runtime/actor.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
+import { putMark } from "../../../records/mesh_mark.ts";
+import { FORMAT, manifestName, writeManifest } from "../../../records/snapshot_manifest.ts";
 import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
 import type { LoopStorage } from "../loop_options.ts";
@@ -49,7 +51,7 @@ const TRAINER: TrainerOptions = {
 };
 
 /** A trainer's definition that counts its open subscriptions and sessions. */
-function countingTrainer() {
+function countingTrainer(blobs = new MemoryBlobStore()) {
   const open = { subscriptions: 0, sessions: 0, starts: 0 };
   const exampleLog = altered<EventLog>(new MemoryEventLog({ name: "examples", partitions: 1 }), {
     onAppended: () => {
@@ -63,7 +65,7 @@ function countingTrainer() {
   );
   const definition = defineTrainer({
     exampleLog,
-    blobs: new MemoryBlobStore(),
+    blobs,
     createSession: async () => {
       const session = await createTrainingSession(model, {
         optimizer: { kind: "sgd", learningRate: 0.05 },
@@ -130,6 +132,31 @@ Deno.test("a trainer starts however long a message to its shards takes", async (
     await mesh.stop();
     assert.equal(open.sessions, 0);
   }
+});
+
+Deno.test("a trainer whose snapshots go away while it waits for its shard does not begin without them", async () => {
+  const blobs = new MemoryBlobStore();
+  const mark = { mesh: "m", mark: "k" };
+  await putMark(blobs, mark, "host");
+  const name = "snapshots/000000000000005";
+  await writeManifest(blobs, { format: FORMAT, name, atMs: 5, shards: [], trainers: [] });
+  const { definition, open } = countingTrainer(blobs);
+  const mesh = new SimulatedMesh({ seed: 1, linkLatencyMs: 20_000 });
+  const [main, other] = [mesh.node(), mesh.node("other")];
+  mesh.link(main, other);
+  main.setPlacement([["embedding_shard/0", "other"]]);
+  await mesh.settle(other.spawn(openedShard, 0, undefined));
+  const store = { place: "storage.path (/data)", mark, oldestSnapshot: name };
+  const spawned = main.spawn(definition, 0, { ...TRAINER, store });
+  const failed = assert.rejects(
+    spawned,
+    /storage\.path \(\/data\) lacks .*5 and all later .* none/,
+  );
+  await mesh.advance(30_000);
+  await blobs.delete(manifestName(name));
+  await mesh.settle(failed, 600_000);
+  assert.deepEqual(open, { subscriptions: 0, sessions: 0, starts: 1 });
+  await mesh.stop();
 });
 
 Deno.test("a trainer that waits for its shard at its start ends when it is stopped", async () => {

@@ -8,12 +8,14 @@ import { gradientSource } from "../../../records/gradient_source.ts";
 import {
   FORMAT,
   manifestName,
+  pinSnapshot,
   type SnapshotManifest,
   writeManifest,
 } from "../../../records/snapshot_manifest.ts";
 
 const OLDER = "snapshots/000000000000001";
 const NEWEST = "snapshots/000000000000002";
+const ADDED = { second: 1, present: 1 };
 
 function manifest(name: string, sequence: number): SnapshotManifest {
   const checkpoint = { name: `${name}/trainer/0`, bytes: 1, checksum: 1 };
@@ -36,14 +38,35 @@ async function twoSnapshots() {
 
 Deno.test("a trainer of added partitions goes back to the newest snapshot and keeps it", async () => {
   const blobs = await twoSnapshots();
-  const way = await wayBackOf(blobs, [1], () => undefined, 1);
+  const way = await wayBackOf(blobs, { partitions: [1], partitionedFrom: ADDED }, () => undefined);
   assert.deepEqual(way, [{ partition: 1, sequence: 0 }]);
   assert.notEqual(await blobs.get(manifestName(NEWEST)), undefined);
 });
 
 Deno.test("a snapshot that was gone back to is given up, also by a trainer of added partitions", async () => {
   const blobs = await twoSnapshots();
-  const way = await wayBackOf(blobs, [0, 1], (partition) => partition === 0 ? 20 : 0, 1);
+  const options = { partitions: [0, 1], partitionedFrom: ADDED };
+  const way = await wayBackOf(blobs, options, (partition) => partition === 0 ? 20 : 0);
   assert.deepEqual(way, [{ partition: 0, sequence: 10 }, { partition: 1, sequence: 0 }]);
   assert.equal(await blobs.get(manifestName(NEWEST)), undefined);
+});
+
+Deno.test("no trainer goes back to a pinned snapshot, or to one that the mesh does not keep", async () => {
+  const pinned = await twoSnapshots();
+  await pinSnapshot(pinned, OLDER);
+  const old = await twoSnapshots();
+  const store = { place: "storage.path (/data)", oldestSnapshot: NEWEST };
+  for (const [blobs, options] of [[pinned, {}], [old, { store }]] as const) {
+    const way = await wayBackOf(blobs, { partitions: [0], ...options }, () => 20);
+    assert.deepEqual(way, [{ partition: 0, sequence: 20 }]);
+    assert.notEqual(await blobs.get(manifestName(NEWEST)), undefined);
+  }
+});
+
+Deno.test("a trainer finds no way back in the folder of a volume that is gone", async () => {
+  const store = { place: "storage.path (/data)", mark: { mesh: "m", mark: "k" } };
+  await assert.rejects(
+    wayBackOf(new MemoryBlobStore(), { partitions: [0], store }, () => undefined),
+    { name: "OtherBlobsError" },
+  );
 });

@@ -150,6 +150,32 @@ Deno.test({
 });
 
 Deno.test({
+  name: "recover takes a folder without the mark of the mesh only where the command says so",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const folder = `${world.folder}/data`;
+      Deno.mkdirSync(folder);
+      const configuration = parseConfiguration(Deno.readTextFileSync(world.file), world.file);
+      const { coordination, close } = await openCoordination(configuration);
+      await coordination.markBlobs("of-the-volume");
+      const { code, err } = await world.run("recover", "--accept-loss");
+      assert.equal(code, 1);
+      assert.match(
+        err,
+        /data\) lacks the mark of this mesh\. Nothing has .* mounted\. .* add --from-snapshot none/,
+      );
+      assert.equal((await coordination.read()).identity.blobsMark, "of-the-volume");
+      assert.deepEqual(await listMarks(await blobsOf(folder, undefined)), []);
+      const taken = await world.run("recover", "--accept-loss", "--from-snapshot", "none");
+      assert.equal(taken.code, 0, taken.err);
+      assert.notEqual((await coordination.read()).identity.blobsMark, "of-the-volume");
+      await close();
+    }),
+});
+
+Deno.test({
   name: "recover takes the store of another mesh only where the command names that mesh",
   ignore,
   fn: () =>
