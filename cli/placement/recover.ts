@@ -83,7 +83,7 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
     else if (others.length > 0) {
       output.out("the store of the snapshots was that of another mesh\n");
     }
-    if (isWithoutCause) output.out("no host that runs knows of a loss: no records were lost\n");
+    if (isWithoutCause) output.out("no host that runs tells of lost records of the mesh\n");
     output.out(`${beginText(newest, examplesLost)}\n`);
     output.out(
       beyond === undefined
