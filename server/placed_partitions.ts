@@ -124,7 +124,9 @@ export class PlacedPartitions {
       return this.#end(address, wanted === undefined);
     }
     if (wanted === undefined) return undefined;
-    if (running === undefined) return this.#start(address, wanted);
+    if (running === undefined) {
+      return this.#options.unplaced.isPausing(address) ? undefined : this.#start(address, wanted);
+    }
     const { key, duty, leads } = wanted;
     return leads && duty.kind === "restore" ? this.#reportActive(key, duty) : undefined;
   }

@@ -147,6 +147,8 @@ export class PlacedShards {
   #begin(shard: number, duty: HostDuty | undefined, sharding: number): void {
     const { unplaced } = this.#options;
     const address = addresses.embeddingShard(shard, sharding);
+    const isMade = this.#rows.has(shard);
+    if (duty?.kind === "restore" && !isMade && unplaced.isPausing(address)) return;
     const task = this.#fulfilOne(shard, duty, sharding).then(
       () => unplaced.succeeded(address),
       (error) => unplaced.failed(address, error),

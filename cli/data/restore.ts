@@ -50,26 +50,44 @@ export async function restoreCommand(
     }
     output.out(
       `${counted(blobs, "blob")} with ${bytes.toLocaleString("en")} bytes put into ` +
-        `${blobsPlace(places)}.\n` + (
-          outcome.problem === undefined
-            ? `The next start begins from ${name}, and learns ` +
-              `${counted(outcome.rowsToLearn, "row")} of the log.\n`
-            : `Trainers cannot learn on from ${name}: ${outcome.problem}. Keep the model and give ` +
-              `up the examples until now, before the start:\n` +
-              `  cairn snapshot restore ${config} ${name} --examples skip\n`
-        ),
+        `${blobsPlace(places)}.\n`,
     );
+    const { problem, rowsToLearn, isOlder } = outcome;
+    if (problem !== undefined) {
+      output.out(
+        `Trainers cannot learn on from ${name}: ${problem}. Keep the model and give up the ` +
+          "examples until now, before the start:\n" +
+          `  cairn snapshot restore ${config} ${name} --examples skip\n`,
+      );
+    } else if (isOlder) {
+      output.out(
+        `${name} is older than all that the mesh keeps, which begins from it only after:\n` +
+          `  cairn recover --accept-loss --config ${config} --from-snapshot ${name}\n`,
+      );
+    } else {
+      const rows = counted(rowsToLearn, "row");
+      output.out(`The next start begins from ${name}, and learns ${rows} of the log.\n`);
+    }
   } finally {
     await opened.close();
   }
 }
 
-/** Whether trainers can go on from the snapshot, and how many rows are behind it. */
+/** How trainers go on from a snapshot. */
+interface RestoreOutcome {
+  /** Rows of the log behind it. */
+  readonly rowsToLearn: number;
+  /** Why they cannot learn on, in words. */
+  readonly problem?: string;
+  /** Whether a mesh keeps only later ones, so that parts begin from it only after a recovery. */
+  readonly isOlder?: true;
+}
+
 async function outcomeOf(
   target: BlobStore,
   snapshot: string,
-  { exampleLog, partitionsGrow }: RestoredExamples,
-): Promise<{ readonly rowsToLearn: number; readonly problem?: string }> {
+  { exampleLog, partitionsGrow, oldestSnapshot }: RestoredExamples,
+): Promise<RestoreOutcome> {
   const manifest = await readManifest(target, snapshot);
   if (exampleLog === undefined) {
     const isOfLog = manifest.trainers.some(({ offset }) => offset > 0);
@@ -77,7 +95,8 @@ async function outcomeOf(
   }
   const ranges = await exampleRanges(exampleLog);
   const problem = await cutProblem(manifest, exampleLog, ranges, partitionsGrow);
+  const isOlder = oldestSnapshot !== undefined && snapshot < oldestSnapshot;
   return problem === undefined
-    ? { rowsToLearn: rowsBehind(manifest.trainers, ranges) }
+    ? { rowsToLearn: rowsBehind(manifest.trainers, ranges), ...(isOlder && { isOlder }) }
     : { rowsToLearn: 0, problem };
 }

@@ -21,6 +21,8 @@ export interface RestoredExamples {
   readonly exampleLog: EventLog | undefined;
   /** Whether the log may have got more partitions since a snapshot. */
   readonly partitionsGrow: boolean;
+  /** The oldest snapshot from which a mesh on Redis begins. */
+  readonly oldestSnapshot?: string | undefined;
   close(): Promise<void>;
 }
 
@@ -68,24 +70,28 @@ async function openOnRedis(
   redis: RedisSection,
 ): Promise<RestoredExamples> {
   const { mesh, partitions } = configuration;
-  if (mesh !== undefined) await requireStopped(configuration);
+  const oldestSnapshot = mesh && await requireStopped(configuration);
   const opened = await openRedisExamples(redisStorageOf(redis, mesh?.id ?? "cairn", {
     logBytesMax,
     partitions,
     knownMs: 0,
   }));
-  return { ...opened, partitionsGrow: mesh !== undefined };
+  return { ...opened, partitionsGrow: mesh !== undefined, oldestSnapshot };
 }
 
-/** @throws {CommandError} When a host of the mesh has a lease. */
-async function requireStopped(configuration: CairnConfiguration): Promise<void> {
+/**
+ * The oldest snapshot of a stopped mesh; undefined before its first one.
+ *
+ * @throws {CommandError} When a host of the mesh has a lease.
+ */
+async function requireStopped(configuration: CairnConfiguration): Promise<string | undefined> {
   const { coordination, close } = await openCoordination(configuration).catch((error: Error) => {
     throw new CommandError(error.message);
   });
   try {
-    const { hosts, nowMs } = await coordination.read();
+    const { hosts, nowMs, oldestSnapshot } = await coordination.read();
     const running = [...hosts.values()].filter(({ expiresMs }) => expiresMs > nowMs);
-    if (running.length === 0) return;
+    if (running.length === 0) return oldestSnapshot;
     throw new CommandError(
       `Hosts of the mesh run: ${running.map(({ host }) => host).join(", ")}. Stop all of them ` +
         "first; a host that was killed counts as running until its lease ends.",
@@ -93,6 +99,7 @@ async function requireStopped(configuration: CairnConfiguration): Promise<void> 
   } catch (error) {
     // No host has joined: the server is a new one.
     if (!(error instanceof InvariantError)) throw error;
+    return undefined;
   } finally {
     await close();
   }

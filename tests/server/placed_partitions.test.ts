@@ -27,11 +27,13 @@ interface Crash {
  * The kinds of placed actors, with notes of their starts, ends and leases.
  *
  * @param end Resolves when an actor of a host that has been told to end is gone.
+ * @param begin Throws where an actor is not to start.
  */
 function observed(
   kind: string,
   note: (text: string) => void,
   end: (host: string) => Promise<void>,
+  begin: (address: Address) => void,
 ): ActorDefinition<SetLeased | Crash, { readonly host: string; readonly tenure: number }> {
   return {
     kind,
@@ -40,6 +42,7 @@ function observed(
     priorityOf: () => "control",
     create(context, { host, tenure }) {
       const name = `${context.self.address} on ${host} in epoch ${tenure}`;
+      begin(context.self.address);
       note(`${name} starts`);
       return {
         receive(message) {
@@ -65,6 +68,7 @@ async function startHosts(
   seed: number,
   change: (host: string, coordination: Coordinator) => void = () => {},
   end: (host: string) => Promise<void> = () => Promise.resolve(),
+  begin: (address: Address) => void = () => {},
 ) {
   const simulated = new SimulatedMesh({ seed, linkLatencyMs: 1 });
   const memory = new MemoryRecordStore(simulated.clock);
@@ -101,7 +105,7 @@ async function startHosts(
     await simulated.settle(coordination.open(settings));
     admin = new Coordinator({ store: memory, random, ...leases });
     const definitions = ["joiner", "trainer", "feature_keeper"].map((kind) =>
-      observed(kind, (text) => void notes.push(text), end)
+      observed(kind, (text) => void notes.push(text), end, begin)
     );
     const part = { nodes: [host], retryMs: 100 };
     const mesh = new Mesh({ home, composition: { definitions }, part });
@@ -172,6 +176,23 @@ Deno.test("a drained host gives its partitions to another one, in the next epoch
     "its keeper has followed the joiner",
   );
   assert.deepEqual(gone, []);
+  await simulated.stop();
+});
+
+Deno.test("a partition whose actor cannot start is tried again after longer and longer pauses", async () => {
+  let tries = 0;
+  let isMounted = false;
+  const begin = (address: Address) => {
+    if (address !== "trainer/0" || isMounted) return;
+    tries++;
+    throw new Error("its store lacks the mark");
+  };
+  const { simulated, notes } = await startHosts(9, undefined, undefined, begin);
+  await simulated.advance(20_000);
+  assert.ok(tries >= 3 && tries <= 10, `${tries} tries in 23 s`);
+  isMounted = true;
+  await simulated.advance(5_000);
+  assert.ok(notes.some((text) => /^trainer\/0 .* starts$/.test(text)), `${notes}`);
   await simulated.stop();
 });
 

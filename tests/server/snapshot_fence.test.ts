@@ -3,7 +3,7 @@
  * of the mesh into a store that was emptied.
  */
 import assert from "node:assert/strict";
-import type { Coordination } from "../../mesh/ports/coordination.ts";
+import type { Coordination, SnapshotOwners } from "../../mesh/ports/coordination.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { listMarks, putMark } from "../../records/mesh_mark.ts";
 import { manifestName } from "../../records/snapshot_manifest.ts";
@@ -11,12 +11,25 @@ import { OwnBlobs } from "../../server/own_blobs.ts";
 import { SnapshotFence } from "../../server/snapshot_fence.ts";
 import { meshView } from "../mesh/placement/mesh_view.ts";
 
+const OLDEST = "snapshots/000000000000001";
+
 function ownBlobs(blobs: MemoryBlobStore): OwnBlobs {
   return new OwnBlobs({ blobs, place: "storage.path", run: { host: "a", incarnation: "a-1" } });
 }
 
+interface FenceParts {
+  readonly blobs?: MemoryBlobStore;
+  /** Whether no owner is lost while a snapshot is taken. */
+  readonly isCurrent?: boolean;
+  /** Whether the store is away after it. */
+  readonly isRefused?: boolean;
+}
+
 /** A fence over a mesh whose first trainer is placed under this epoch. */
-function fenceAt(epoch: number, blobs = new MemoryBlobStore()): SnapshotFence {
+function fenceAt(
+  epoch: number,
+  { blobs = new MemoryBlobStore(), isCurrent = true, isRefused = false }: FenceParts = {},
+): SnapshotFence {
   const owner = { host: "a", incarnation: "a-1" };
   const view = meshView({});
   const read = () =>
@@ -27,18 +40,27 @@ function fenceAt(epoch: number, blobs = new MemoryBlobStore()): SnapshotFence {
     });
   const fence = new SnapshotFence(ownBlobs(blobs));
   const publishManifest = () => Promise.resolve();
-  const keepSnapshotsFrom = () => Promise.resolve(true);
+  const keepSnapshotsFrom = (oldest: string, owners: SnapshotOwners) => {
+    assert.deepEqual([oldest, owners], [OLDEST, { generation: 0, epochs: { "trainer/0": epoch } }]);
+    return isRefused ? Promise.reject(new Error("no answer")) : Promise.resolve(isCurrent);
+  };
   fence.attach({ read, publishManifest, keepSnapshotsFrom } as unknown as Coordination);
   return fence;
 }
 
 Deno.test("a snapshot begins under the present epoch of the first trainer alone", async () => {
   await assert.rejects(fenceAt(8).begin(7), /another host takes the snapshots by now/);
-  assert.ok(await (await fenceAt(7).begin(7)).keepFrom("snapshots/000000000000001"));
+  assert.ok(await (await fenceAt(7).begin(7)).keepFrom(OLDEST));
 });
 
 Deno.test("a snapshotter that no store has placed begins one under any epoch", async () => {
-  assert.ok(await (await fenceAt(7).begin(undefined)).keepFrom("snapshots/000000000000001"));
+  assert.ok(await (await fenceAt(7).begin(undefined)).keepFrom(OLDEST));
+});
+
+Deno.test("older snapshots stay where an owner was lost or the store does not answer", async () => {
+  for (const parts of [{ isCurrent: false }, { isRefused: true }]) {
+    assert.equal(await (await fenceAt(7, parts).begin(7)).keepFrom(OLDEST), false);
+  }
 });
 
 Deno.test("without the store of the mesh no snapshot begins", async () => {
@@ -50,7 +72,7 @@ Deno.test("without the store of the mesh no snapshot begins", async () => {
 
 Deno.test("a published snapshot marks the store for its mesh", async () => {
   const blobs = new MemoryBlobStore();
-  const publication = await fenceAt(7, blobs).begin(7);
+  const publication = await fenceAt(7, { blobs }).begin(7);
   assert.deepEqual(await listMarks(blobs), []);
   await publication.publish("snapshots/000000000000001");
   assert.deepEqual(await listMarks(blobs), [{ mesh: meshView({}).identity.mesh, mark: "mark-1" }]);
@@ -58,7 +80,7 @@ Deno.test("a published snapshot marks the store for its mesh", async () => {
 
 Deno.test("no snapshot is published into the store of another mesh", async () => {
   const blobs = new MemoryBlobStore();
-  const publication = await fenceAt(7, blobs).begin(7);
+  const publication = await fenceAt(7, { blobs }).begin(7);
   await putMark(blobs, { mesh: "another", mark: "mark-2" }, "b");
   await publication.publish("snapshots/000000000000001"); // the other one has no snapshot
   assert.equal((await listMarks(blobs)).length, 1);
