@@ -8,7 +8,7 @@ import { hostDefinitions, requireStores } from "./definitions.ts";
 import type { HostEnvironment } from "./environment.ts";
 import { hostPages } from "./host_pages.ts";
 import { openGateway, type RunningMesh } from "./open_gateway.ts";
-import { blobsPlaceOf, OwnBlobs } from "./own_blobs.ts";
+import { blobsPlaceOf, HostBlobs } from "./host_blobs.ts";
 import { SnapshotFence } from "./snapshot_fence.ts";
 import { SnapshotOutcome } from "./snapshot_outcome.ts";
 import { type RunningHost, withActors } from "./start_actors.ts";
@@ -55,12 +55,13 @@ export async function composeHost(
 ): Promise<ComposedHost> {
   const { host, stores, dense, placement } = environment;
   const { roles } = hostOf(configuration, host);
-  const ownBlobs = placement && new OwnBlobs({
-    blobs: stores.blobs,
-    place: blobsPlaceOf(configuration.storage),
-    run: placement.description,
-  });
-  const fence = ownBlobs && new SnapshotFence(ownBlobs);
+  const fence = placement && new SnapshotFence(
+    new HostBlobs({
+      blobs: stores.blobs,
+      place: blobsPlaceOf(configuration.storage),
+      run: placement.description,
+    }),
+  );
   const snapshotOutcome = new SnapshotOutcome();
   const definitions = hostDefinitions(roles, stores, dense, {
     ...(fence && { publisher: fence }),
@@ -74,7 +75,7 @@ export async function composeHost(
       snapshotOutcome,
       host,
       onStep,
-      ...(fence && { meshBlobs: { own: ownBlobs, fence } }),
+      ...(fence && { fence }),
       logs: stores,
     },
     async (started) => {

@@ -29,7 +29,7 @@ import {
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
-import type { OwnStore } from "../records/own_store.ts";
+import type { OwnBlobs } from "../records/own_blobs.ts";
 import { present } from "../structures/invariant.ts";
 import { CopyFailures } from "./copy_failures.ts";
 import type { Pauses } from "./pauses.ts";
@@ -46,7 +46,7 @@ export interface PlacedShardsOptions {
   /** The shards of the sharding that this host follows. */
   readonly shards: () => ShardsOptions;
   /** The blob store from which the shards begin; default: any. */
-  readonly storeOf?: ((view: MeshView) => OwnStore) | undefined;
+  readonly ownBlobsOf?: ((view: MeshView) => OwnBlobs) | undefined;
   /** The node of a shard on this host. */
   readonly nodeOf: (shard: number) => string;
   readonly pauses: Pauses;
@@ -85,7 +85,7 @@ export class PlacedShards {
   /** Steps under way, and the duties that they serve; looks leave their shards alone. */
   readonly #busy = new Map<number, Step>();
   /** The blob store from which shards begin, as of the last look. */
-  #store: OwnStore | undefined;
+  #ownBlobs: OwnBlobs | undefined;
   #stopped = false;
 
   constructor(options: PlacedShardsOptions) {
@@ -122,7 +122,7 @@ export class PlacedShards {
 
   /** Makes the next step for each shard. */
   fulfil(view: MeshView): void {
-    this.#store = this.#options.storeOf?.(view);
+    this.#ownBlobs = this.#options.ownBlobsOf?.(view);
     const duties = dutiesOf(view, this.#run);
     const { sharding, shards: count } = view.identity;
     // Rows of another sharding go first: their epochs have ended.
@@ -268,7 +268,7 @@ export class PlacedShards {
       ...current.shard,
       shard,
       tenure: epoch,
-      ...(this.#store && { store: this.#store }),
+      ...(this.#ownBlobs && { ownBlobs: this.#ownBlobs }),
     };
     const [kind, key] = addresses.embeddingShard(shard, sharding).split("/");
     await mesh.spawn({ kind, key, node, options });

@@ -28,7 +28,7 @@ import { dutiesOf } from "../mesh/placement/host_duties.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";
-import type { OwnStore } from "../records/own_store.ts";
+import type { OwnBlobs } from "../records/own_blobs.ts";
 import type { ShardsOptions } from "./host_sharding.ts";
 import { leaseEndText } from "./lease_end_text.ts";
 import { Pauses } from "./pauses.ts";
@@ -66,7 +66,7 @@ export interface PlacementAgentOptions {
    */
   readonly actorsOf: (key: PlacedKey, epoch: number, view: MeshView) => readonly PlannedActor[];
   /** The blob store from which the shards on this host begin; default: any. */
-  readonly storeOf?: (view: MeshView) => OwnStore;
+  readonly ownBlobsOf?: (view: MeshView) => OwnBlobs;
   /** The node of the actors that follow others on a host. */
   readonly homeOf: (host: string) => string;
   /** Actors that are on the host of a key's actor; default: none. */
@@ -167,7 +167,7 @@ export class PlacementAgent {
       coordination,
       run,
       shards: () => sharding.shards,
-      storeOf: options.storeOf,
+      ownBlobsOf: options.ownBlobsOf,
       nodeOf: (shard) => nodeOf(host, `shard/${shard}`),
       pauses,
       unplaced,

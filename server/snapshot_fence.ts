@@ -9,15 +9,15 @@
  */
 import type { Coordination, PlacedKey } from "../mesh/ports/coordination.ts";
 import { FIRST_TRAINER } from "./addresses.ts";
-import type { OwnBlobs } from "./own_blobs.ts";
+import type { HostBlobs } from "./host_blobs.ts";
 import type { SnapshotPublication, SnapshotPublisher } from "../actors/snapshotter/publisher.ts";
 
 export class SnapshotFence implements SnapshotPublisher {
-  readonly #blobs: OwnBlobs;
+  readonly blobs: HostBlobs;
   #coordination: Coordination | undefined;
 
-  constructor(blobs: OwnBlobs) {
-    this.#blobs = blobs;
+  constructor(blobs: HostBlobs) {
+    this.blobs = blobs;
   }
 
   /** Takes the store once this host has joined the mesh; undefined when it leaves. */
@@ -40,12 +40,13 @@ export class SnapshotFence implements SnapshotPublisher {
     const owners = { generation, epochs };
     return {
       publish: async (name) => {
-        await this.#blobs.markForSnapshot({ coordination, identity });
+        await this.blobs.markForSnapshot({ coordination, identity });
         const after = manifest?.sequence ?? 0;
         await coordination.publishManifest({ name, after, ...owners });
       },
       // Without an answer the older snapshots stay.
-      keepFrom: (oldest) => coordination.keepSnapshotsFrom(oldest, owners).catch(() => false),
+      recordOldest: (oldest) =>
+        coordination.recordOldestSnapshot(oldest, owners).catch(() => false),
     };
   }
 }

@@ -17,9 +17,9 @@ import { takeLastSnapshot } from "./last_snapshot.ts";
 import { nodesOf } from "./layout.ts";
 import { openStores } from "./open_stores.ts";
 import { planOf } from "./plan.ts";
+import type { SnapshotFence } from "./snapshot_fence.ts";
 import type { SnapshotOutcome } from "./snapshot_outcome.ts";
 import {
-  type MeshBlobs,
   type OpenedPlacement,
   openPlacement,
   type Placing,
@@ -80,8 +80,8 @@ export interface StartOptions {
   readonly snapshotOutcome: SnapshotOutcome;
   /** The logs of a host that has them; they are given the partitions of the mesh. */
   readonly logs?: HostLogs;
-  /** The blob store of a mesh with a coordination store; absent = there is none. */
-  readonly meshBlobs?: MeshBlobs;
+  /** The fence of snapshots in a mesh with a coordination store; absent = there is none. */
+  readonly fence?: SnapshotFence;
   /** Takes the current step of the start, in words. */
   readonly onStep?: ((step: string) => void) | undefined;
 }
@@ -106,7 +106,7 @@ export async function withActors<T>(
   options: StartOptions,
   work: (started: StartedActors) => Promise<T>,
 ): Promise<T> {
-  const { environment, definitions, host, meshBlobs, snapshotOutcome, logs, onStep } = options;
+  const { environment, definitions, host, fence, snapshotOutcome, logs, onStep } = options;
   const { home, metrics } = environment;
   const nodes = nodesOf(options.configuration, host);
   const part: MeshPart | undefined = host === undefined
@@ -145,12 +145,12 @@ export async function withActors<T>(
   const progress = new StartProgress({ clock: home.clock, telemetry: home.telemetry, onStep });
   try {
     const { placement } = environment;
-    const blobs = placement && present(meshBlobs, "parts that are placed have a store of the mesh");
+    const blobs = placement && present(fence, "a mesh that places parts fences snapshots").blobs;
     const { clock, telemetry } = home;
     const waiting = { clock, telemetry, onStep: (step: string) => progress.enter(step) };
     if (placement !== undefined && blobs !== undefined) {
       progress.enter("joining the mesh");
-      opened = await openStores(() => openPlacement(placement, blobs.own, waiting), waiting);
+      opened = await openStores(() => openPlacement(placement, blobs, waiting), waiting);
       configuration = withDivisions(configuration, divisionsOf(opened.view.identity));
       await openStores(() => extendLogs(configuration, logs), waiting);
     }
@@ -174,14 +174,14 @@ export async function withActors<T>(
     });
     made.catch(() => {}); // `work` awaits it
     await othersBegun;
-    if (opened !== undefined && blobs !== undefined) {
+    if (opened !== undefined && fence !== undefined) {
       placing = await startPlacement({
         opened,
         configuration,
         mesh,
         links: () => environment.links?.() ?? [],
         started: starting,
-        blobs,
+        fence,
         snapshotOutcome,
         logs,
         waiting,

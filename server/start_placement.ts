@@ -16,7 +16,7 @@ import { type HostLogs, HostSharding } from "./host_sharding.ts";
 import { homeNodeOf } from "./layout.ts";
 import { openMesh } from "./open_mesh.ts";
 import { openStores, type OpenStoresOptions } from "./open_stores.ts";
-import type { OwnBlobs } from "./own_blobs.ts";
+import type { HostBlobs } from "./host_blobs.ts";
 import { PlacementAgent } from "./placement_agent.ts";
 import type { SnapshotFence } from "./snapshot_fence.ts";
 import type { SnapshotOutcome } from "./snapshot_outcome.ts";
@@ -29,13 +29,6 @@ export interface OpenedPlacement {
   /** The mesh, before this host has joined it. */
   readonly view: MeshView;
   close(): Promise<void>;
-}
-
-/** The blob store of a mesh as one host uses it. */
-export interface MeshBlobs {
-  readonly own: OwnBlobs;
-  /** Takes the coordination store, to which snapshots are published. */
-  readonly fence: SnapshotFence;
 }
 
 /** The placement at work. */
@@ -59,7 +52,7 @@ export interface Placing {
  */
 export async function openPlacement(
   environment: PlacementEnvironment,
-  ownBlobs: OwnBlobs,
+  blobs: HostBlobs,
   waiting: OpenStoresOptions,
 ): Promise<OpenedPlacement> {
   const { coordination, close } = await environment.open();
@@ -67,7 +60,7 @@ export async function openPlacement(
     // Before this host appends to a log, or links with another one.
     const { settings, description: { host } } = environment;
     const identity = await openMesh(coordination, { ...settings, host }, waiting);
-    await ownBlobs.require({ coordination, identity }).catch((error) => {
+    await blobs.require({ coordination, identity }).catch((error) => {
       if (!(error instanceof BlobStoreError)) throw error;
       // Rankings and training need no snapshots, and one without all parts is refused.
       const unseen = "the store of the snapshots does not answer; the host begins without it";
@@ -97,18 +90,19 @@ export interface PlacementStart {
   /** Resolves when the actors that are not placed by the store are there. */
   readonly started: Promise<unknown>;
   readonly snapshotOutcome: SnapshotOutcome;
-  readonly blobs: MeshBlobs;
+  /** Takes the coordination store, to which snapshots are published. */
+  readonly fence: SnapshotFence;
   readonly logs: HostLogs | undefined;
   readonly waiting: OpenStoresOptions;
 }
 
 /** Lets the coordination store give shards and partitions to this host. */
 export async function startPlacement(
-  { opened, configuration, mesh, links, started, blobs, snapshotOutcome, logs, waiting }:
+  { opened, configuration, mesh, links, started, fence, snapshotOutcome, logs, waiting }:
     PlacementStart,
 ): Promise<Placing> {
   const { environment, coordination } = opened;
-  const { own: ownBlobs, fence } = blobs;
+  const { blobs } = fence;
   const { description, ttlMs, controller } = environment;
   const { host: own } = description;
   const threads = threadsTold(opened);
@@ -132,12 +126,12 @@ export async function startPlacement(
     nodeOf: (host, key) => sharding.nodeOf(host, key),
     homeOf: homeNodeOf,
     followersOf: (key) => followersOf(key, sharding.configuration),
-    storeOf: (view) => ownBlobs.storeOf(view),
+    ownBlobsOf: (view) => blobs.ownBlobsOf(view),
     actorsOf(key, tenure, view) {
-      const store = ownBlobs.storeOf(view);
+      const ownBlobs = blobs.ownBlobsOf(view);
       const actorOn = (node: string, address: Address) => {
         const { kind, key: name, options } = sharding.actorAt(address);
-        return { kind, key: name, node, options: { ...options as object, tenure, store } };
+        return { kind, key: name, node, options: { ...options as object, tenure, ownBlobs } };
       };
       const node = sharding.nodeOf(own, key);
       return [

@@ -63,7 +63,7 @@ export async function loadRows(
   options: EmbeddingShardOptions,
   blobs: BlobStore,
 ): Promise<{ readonly tables: ClassTables; readonly loaded: RestoredShard | Loading }> {
-  const newest = await findNewest(blobs, options.store);
+  const newest = await findNewest(blobs, options.ownBlobs);
   const tables = ClassTables.create(options.tables);
   if (newest === undefined) return { tables, loaded: { tables, marks: [] } };
   const progress = new LoadProgress(() => context.isCurrent);

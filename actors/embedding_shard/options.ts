@@ -1,5 +1,5 @@
 import type { ClassTablesOptions } from "../../kernels/embedding/class_tables.ts";
-import type { OwnStore } from "../../records/own_store.ts";
+import type { OwnBlobs } from "../../records/own_blobs.ts";
 
 /** Plain data: one shard and its tables. */
 export interface EmbeddingShardOptions {
@@ -12,8 +12,8 @@ export interface EmbeddingShardOptions {
    * has handed itself over and crashes stays frozen within the same one.
    */
   readonly tenure?: number;
-  /** The store from which it begins in such a mesh. Absent = any. */
-  readonly store?: OwnStore;
+  /** The blob store from which it begins in such a mesh. Absent = any. */
+  readonly ownBlobs?: OwnBlobs;
   readonly tables: ClassTablesOptions;
   /** Names of the slots, by their number in the ids; for log lines and snapshots. */
   readonly slotNames: Readonly<Record<number, string>>;

@@ -7,7 +7,7 @@ import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import type { ClassRestoreReport } from "../../kernels/embedding/class_restore.ts";
-import { type OwnStore, readOwnManifests } from "../../records/own_store.ts";
+import { type OwnBlobs, readOwnManifests } from "../../records/own_blobs.ts";
 import { sequenceOf, type SnapshotManifest } from "../../records/snapshot_manifest.ts";
 import {
   chainOf,
@@ -50,7 +50,7 @@ export interface NewestSnapshot {
  */
 export async function findNewest(
   blobs: BlobStore,
-  own?: OwnStore,
+  own?: OwnBlobs,
 ): Promise<NewestSnapshot | undefined> {
   const [manifest] = await readOwnManifests(blobs, own);
   return manifest && { manifest, bytes: bytesOf(manifest.shards) };
@@ -68,7 +68,7 @@ export async function restoreNewest(
   blobs: BlobStore,
   telemetry: Telemetry,
 ): Promise<RestoredShard> {
-  const newest = await findNewest(blobs, options.store);
+  const newest = await findNewest(blobs, options.ownBlobs);
   if (newest === undefined) return { tables, marks: [] };
   return await restoreFrom(newest, { tables, options, blobs, telemetry });
 }

@@ -13,7 +13,7 @@ import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
-import { type OwnStore, requireMark } from "../../records/own_store.ts";
+import { type OwnBlobs, requireMark } from "../../records/own_blobs.ts";
 import { Checkpoints } from "./checkpoint.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
 import { KeptState } from "./kept_state.ts";
@@ -288,8 +288,8 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
 async function restore(
   context: ActorContext<FeatureKeeperMessage>,
   eventLog: EventLog,
-  { store, blobs, checkpoints, state, kernel }: {
-    readonly store?: OwnStore | undefined;
+  { ownBlobs, blobs, checkpoints, state, kernel }: {
+    readonly ownBlobs?: OwnBlobs | undefined;
     readonly blobs: BlobStore;
     readonly checkpoints: Checkpoints;
     readonly state: KeptState;
@@ -303,7 +303,7 @@ async function restore(
     return undefined;
   });
   // After the read: a volume may go away after any look. No snapshot is read, so none is required.
-  if (store !== undefined) await requireMark(blobs, store);
+  if (ownBlobs !== undefined) await requireMark(blobs, ownBlobs);
   if (saved === undefined) return { begin: beginning, isClean: true };
   if (!await hasRecordsBefore(eventLog, kernel, saved)) {
     checkpoints.replaceFound();

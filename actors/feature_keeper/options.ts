@@ -4,7 +4,7 @@
 
 import type { LogExtent } from "../../mesh/ports/event_log.ts";
 import type { SlotColumn } from "../../kernels/features/values_of_items.ts";
-import type { OwnStore } from "../../records/own_store.ts";
+import type { OwnBlobs } from "../../records/own_blobs.ts";
 import { SHOWN } from "../../rules/rule_errors.ts";
 
 /** Events that a feature counts. */
@@ -119,8 +119,8 @@ export interface FeatureKeeperOptions {
    * where no coordination store places it.
    */
   readonly tenure?: number;
-  /** The store from which it begins, where a coordination store places it. Absent = any. */
-  readonly store?: OwnStore;
+  /** The blob store from which it begins, where a coordination store places it. Absent = any. */
+  readonly ownBlobs?: OwnBlobs;
   /** The partitions of the event log; absent where the log keeps those that it has. */
   readonly extent?: LogExtent;
   /** Least time between checkpoints, ms; 0 = none, where the log does not outlive the process. */

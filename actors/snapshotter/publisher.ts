@@ -26,5 +26,5 @@ export interface SnapshotPublication {
    * on. False where an owner was lost since the snapshot was begun, or the store does not answer:
    * that owner may be restored from an older snapshot, which must stay.
    */
-  keepFrom(oldest: string): Promise<boolean>;
+  recordOldest(oldest: string): Promise<boolean>;
 }

@@ -370,7 +370,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     const retained = (await readManifests(blobs)).slice(0, this.#options.snapshotsRetained);
     const oldest = retained.at(-1);
     if (oldest === undefined) return;
-    if (publication !== undefined && !await publication.keepFrom(oldest.name)) return;
+    if (publication !== undefined && !await publication.recordOldest(oldest.name)) return;
     this.#retained = retained;
     await keepSnapshots(blobs, retained);
     if (retained.length < this.#options.snapshotsRetained) return;

@@ -3,7 +3,7 @@ import type { Combiner } from "../../kernels/embedding/options.ts";
 import type { ExampleColumns } from "../../kernels/features/schema_fingerprint.ts";
 import type { UserSlots } from "../../kernels/features/user_slots.ts";
 import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
-import type { OwnStore } from "../../records/own_store.ts";
+import type { OwnBlobs } from "../../records/own_blobs.ts";
 
 /**
  * Plain data: the logs that the trainer reads, its batches, and the shapes of features and model.
@@ -18,8 +18,8 @@ export interface TrainerOptions extends ExampleColumns {
    * one process runs all parts.
    */
   readonly tenure?: number;
-  /** The store from which it begins, where a coordination store places it. Absent = any. */
-  readonly store?: OwnStore;
+  /** The blob store from which it begins, where a coordination store places it. Absent = any. */
+  readonly ownBlobs?: OwnBlobs;
   /** Number of the dealing by which it has its partitions. */
   readonly dealing: number;
   /** The partitions of the example log that it reads, ascending; at least one. */

@@ -35,7 +35,7 @@ const SAVE_PAUSE_MS = 10_000;
 export interface RecoveryParts {
   readonly options: Pick<
     TrainerOptions,
-    "name" | "partitions" | "partitionedFrom" | "store" | keyof ExampleColumns
+    "name" | "partitions" | "partitionedFrom" | "ownBlobs" | keyof ExampleColumns
   >;
   readonly telemetry: Telemetry;
   readonly clock: Clock;

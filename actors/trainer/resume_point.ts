@@ -20,7 +20,7 @@ import {
 import type { TrainerPart } from "../../records/snapshot_parts.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
 import { lastChunkOf } from "../../records/last_record.ts";
-import { readOwnManifests } from "../../records/own_store.ts";
+import { readOwnManifests } from "../../records/own_blobs.ts";
 import { NO_JUDGEMENT, readTrainerStates, type TrainerState } from "../../records/trainer_state.ts";
 import { present } from "../../structures/invariant.ts";
 import type { LearnedChunk } from "../embedding_shard/protocol.ts";
@@ -80,9 +80,9 @@ export interface ResumePoint {
 export async function findResumePoint(
   blobs: BlobStore,
   applied: AppliedSequences,
-  { partitionedFrom, store }: Pick<TrainerOptions, "partitionedFrom" | "store"> = {},
+  { partitionedFrom, ownBlobs }: Pick<TrainerOptions, "partitionedFrom" | "ownBlobs"> = {},
 ): Promise<ResumePoint | undefined> {
-  const manifests = await readOwnManifests(blobs, store);
+  const manifests = await readOwnManifests(blobs, ownBlobs);
   if (manifests.length === 0) return undefined;
   const partitions = [...applied.keys()];
   const all = manifests.map((manifest) => {
@@ -215,13 +215,13 @@ export type WayBack = Pick<TrainerPart, "partition" | "sequence">;
  */
 export async function wayBackOf(
   blobs: BlobStore,
-  { partitions, partitionedFrom, store }: Pick<
+  { partitions, partitionedFrom, ownBlobs }: Pick<
     TrainerOptions,
-    "partitions" | "partitionedFrom" | "store"
+    "partitions" | "partitionedFrom" | "ownBlobs"
   >,
   refusedAt: (partition: number) => number | undefined,
 ): Promise<readonly WayBack[] | undefined> {
-  const manifests = await readOwnManifests(blobs, store);
+  const manifests = await readOwnManifests(blobs, ownBlobs);
   const newest = manifests.at(0);
   if (newest === undefined) return undefined;
   const wayTo = (manifest: SnapshotManifest) => {

@@ -24,7 +24,7 @@ import type { AppliedSequences } from "./shard_client.ts";
 
 export interface StartParts {
   readonly context: ActorContext<TrainerMessage>;
-  readonly options: Pick<TrainerOptions, "name" | "partitions" | "partitionedFrom" | "store">;
+  readonly options: Pick<TrainerOptions, "name" | "partitions" | "partitionedFrom" | "ownBlobs">;
   readonly blobs: BlobStore;
   readonly exampleLog: EventLog;
   /** Before its first step. */

@@ -11,7 +11,7 @@ import {
 import { isFolder } from "../../offline/data_directory/existing_stores.ts";
 import { meshOpeningOf } from "../../server/machine/placement_environment.ts";
 import { openBlobStorage } from "../../server/machine/storage.ts";
-import { blobsPlaceOf, OwnBlobs } from "../../server/own_blobs.ts";
+import { blobsPlaceOf, HostBlobs } from "../../server/host_blobs.ts";
 import { counted } from "../../structures/counted.ts";
 import { invariant, present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
@@ -73,7 +73,7 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
       !await store.isLossTold();
     const host = present(configuration.mesh?.hosts[0], "a mesh has hosts").name;
     const run = { host, incarnation: crypto.randomUUID() };
-    await new OwnBlobs({ blobs, place, run }).accept({ coordination, mesh: identity.mesh });
+    await new HostBlobs({ blobs, place, run }).accept({ coordination, mesh: identity.mesh });
     if (flags.json) {
       const restore = beyond && { restore: beyond };
       output.out(`${JSON.stringify({ recovered: true, ...restore, examplesLost })}\n`);

@@ -253,7 +253,7 @@ export interface ManifestOffer extends SnapshotOwners {
 }
 
 /** The blob store that a mesh goes on with after a loss. */
-export interface AcceptedStore {
+export interface AcceptedBlobs {
   /** Id of the mark that it has. */
   readonly mark: string;
   /** Its newest snapshot, from which all parts begin; absent where it has none. */
@@ -412,7 +412,7 @@ export interface Coordination {
    * trimmed. Resolves with false, and changes nothing, where an owner of the newest snapshot has
    * changed since its begin, who may be restored from an older one.
    */
-  keepSnapshotsFrom(oldest: string, owners: SnapshotOwners): Promise<boolean>;
+  recordOldestSnapshot(oldest: string, owners: SnapshotOwners): Promise<boolean>;
   /**
    * Replaces the plan, if it still is the edition that was read.
    *
@@ -465,7 +465,7 @@ export interface Coordination {
    * than can have been lost, and gives all shards and partitions up for a new owner, to begin from
    * this blob store. Sharding and dealing are raised too.
    */
-  acceptLoss(blobs: AcceptedStore): Promise<void>;
+  acceptLoss(blobs: AcceptedBlobs): Promise<void>;
 }
 
 /** Distance that {@link Coordination.acceptLoss} puts between old and new epochs. */

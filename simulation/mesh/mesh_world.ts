@@ -16,7 +16,7 @@ import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
 import { readMesh } from "../../mesh/runtime/coordination/read_mesh.ts";
 import { records } from "../../mesh/runtime/coordination/record_keys.ts";
 import type { TrainerPart } from "../../records/snapshot_parts.ts";
-import { OwnBlobs } from "../../server/own_blobs.ts";
+import { HostBlobs } from "../../server/host_blobs.ts";
 import { present } from "../../structures/invariant.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
 import type { Fault, HangUps, Interrupt } from "../plan/fault.ts";
@@ -407,12 +407,12 @@ export class MeshWorld extends World {
   }
 
   /** The blob store as a new process of an operator reaches it. */
-  #blobsOfOperator(): OwnBlobs {
+  #blobsOfOperator(): HostBlobs {
     const { seed, syncMs } = this.#options;
     const incarnation = `operator-${this.#operations++}`;
     const latency = new KeyedHash(seed, `blobs/${incarnation}`);
     const blobs = this.blobs.for(new NodeClock(this.clock, () => {}), latency, syncMs);
-    return new OwnBlobs({ blobs, place: "the store", run: { host: "operator", incarnation } });
+    return new HostBlobs({ blobs, place: "the store", run: { host: "operator", incarnation } });
   }
 
   /** The coordination store as a new process of an operator reaches it. */

@@ -7,14 +7,14 @@ import type { Coordination, SnapshotOwners } from "../../mesh/ports/coordination
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { listMarks, putMark } from "../../records/mesh_mark.ts";
 import { manifestName } from "../../records/snapshot_manifest.ts";
-import { OwnBlobs } from "../../server/own_blobs.ts";
+import { HostBlobs } from "../../server/host_blobs.ts";
 import { SnapshotFence } from "../../server/snapshot_fence.ts";
 import { meshView } from "../mesh/placement/mesh_view.ts";
 
 const OLDEST = "snapshots/000000000000001";
 
-function ownBlobs(blobs: MemoryBlobStore): OwnBlobs {
-  return new OwnBlobs({ blobs, place: "storage.path", run: { host: "a", incarnation: "a-1" } });
+function hostBlobs(blobs: MemoryBlobStore): HostBlobs {
+  return new HostBlobs({ blobs, place: "storage.path", run: { host: "a", incarnation: "a-1" } });
 }
 
 interface FenceParts {
@@ -38,34 +38,34 @@ function fenceAt(
       identity: { ...view.identity, blobsMark: "mark-1" },
       placements: new Map([["trainer/0", { state: "active", epoch, owner }]]),
     });
-  const fence = new SnapshotFence(ownBlobs(blobs));
+  const fence = new SnapshotFence(hostBlobs(blobs));
   const publishManifest = () => Promise.resolve();
-  const keepSnapshotsFrom = (oldest: string, owners: SnapshotOwners) => {
+  const recordOldestSnapshot = (oldest: string, owners: SnapshotOwners) => {
     assert.deepEqual([oldest, owners], [OLDEST, { generation: 0, epochs: { "trainer/0": epoch } }]);
     return isRefused ? Promise.reject(new Error("no answer")) : Promise.resolve(isCurrent);
   };
-  fence.attach({ read, publishManifest, keepSnapshotsFrom } as unknown as Coordination);
+  fence.attach({ read, publishManifest, recordOldestSnapshot } as unknown as Coordination);
   return fence;
 }
 
 Deno.test("a snapshot begins under the present epoch of the first trainer alone", async () => {
   await assert.rejects(fenceAt(8).begin(7), /another host takes the snapshots by now/);
-  assert.ok(await (await fenceAt(7).begin(7)).keepFrom(OLDEST));
+  assert.ok(await (await fenceAt(7).begin(7)).recordOldest(OLDEST));
 });
 
 Deno.test("a snapshotter that no store has placed begins one under any epoch", async () => {
-  assert.ok(await (await fenceAt(7).begin(undefined)).keepFrom(OLDEST));
+  assert.ok(await (await fenceAt(7).begin(undefined)).recordOldest(OLDEST));
 });
 
 Deno.test("older snapshots stay where an owner was lost or the store does not answer", async () => {
   for (const parts of [{ isCurrent: false }, { isRefused: true }]) {
-    assert.equal(await (await fenceAt(7, parts).begin(7)).keepFrom(OLDEST), false);
+    assert.equal(await (await fenceAt(7, parts).begin(7)).recordOldest(OLDEST), false);
   }
 });
 
 Deno.test("without the store of the mesh no snapshot begins", async () => {
   await assert.rejects(
-    new SnapshotFence(ownBlobs(new MemoryBlobStore())).begin(1),
+    new SnapshotFence(hostBlobs(new MemoryBlobStore())).begin(1),
     /not in contact with the Redis server/,
   );
 });

@@ -2,7 +2,7 @@
  * {@link Coordination} by pure rules over any {@link RecordStore}.
  */
 import type {
-  AcceptedStore,
+  AcceptedBlobs,
   ControlTurn,
   Coordination,
   ExpectedPlan,
@@ -28,10 +28,10 @@ import type { Random } from "../../ports/random.ts";
 import type { Json, RecordStore } from "../../ports/record_store.ts";
 import {
   acceptLoss,
-  keepSnapshotsFrom,
   markBlobs,
   openMesh,
   publishManifest,
+  recordOldestSnapshot,
   writePlan,
 } from "./document_rules.ts";
 import {
@@ -138,9 +138,9 @@ export class Coordinator implements Coordination {
     });
   }
 
-  keepSnapshotsFrom(oldest: string, owners: SnapshotOwners): Promise<boolean> {
+  recordOldestSnapshot(oldest: string, owners: SnapshotOwners): Promise<boolean> {
     const { oldestSnapshot, counts } = recordKeys;
-    return this.#store.transact((view) => keepSnapshotsFrom(view, oldest, owners), {
+    return this.#store.transact((view) => recordOldestSnapshot(view, oldest, owners), {
       keys: [oldestSnapshot, counts, ...Object.keys(owners.epochs)],
     });
   }
@@ -173,7 +173,7 @@ export class Coordinator implements Coordination {
     return this.#store.transact((view) => endReshard(view, controllerEpoch, change));
   }
 
-  acceptLoss(blobs: AcceptedStore): Promise<void> {
+  acceptLoss(blobs: AcceptedBlobs): Promise<void> {
     return this.#store.transact((view) => acceptLoss(view, blobs));
   }
 }

@@ -3,7 +3,7 @@
  * over the mesh's records.
  */
 import {
-  type AcceptedStore,
+  type AcceptedBlobs,
   type ExpectedPlan,
   type HostRecord,
   type ManifestOffer,
@@ -79,8 +79,8 @@ export function publishManifest(view: RecordView, offer: ManifestOffer): Manifes
   return record;
 }
 
-/** Records the oldest snapshot that is kept; see {@link Coordination.keepSnapshotsFrom}. */
-export function keepSnapshotsFrom(
+/** Records the oldest snapshot that is kept; see {@link Coordination.recordOldestSnapshot}. */
+export function recordOldestSnapshot(
   view: RecordView,
   oldest: string,
   owners: SnapshotOwners,
@@ -133,7 +133,7 @@ export function writePlan(
 }
 
 /** Puts all epochs beyond those that may have been lost; see {@link Coordination.acceptLoss}. */
-export function acceptLoss(view: RecordView, { mark, newestSnapshot }: AcceptedStore): void {
+export function acceptLoss(view: RecordView, { mark, newestSnapshot }: AcceptedBlobs): void {
   const identity = present(records.identity(view), "a mesh is opened before its loss is accepted");
   const { version, generation } = records.counts(view);
   const counts = { version: version + RECOVERY_STEP, generation: generation + RECOVERY_STEP };

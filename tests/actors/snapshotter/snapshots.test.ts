@@ -24,7 +24,7 @@ Deno.test("a snapshot that the mesh refuses is not written, and the older one st
           outcome.refused
             ? Promise.reject(new StaleManifestError(name, "an owner was lost"))
             : Promise.resolve(),
-        keepFrom: () => Promise.resolve(outcome.isCurrent),
+        recordOldest: () => Promise.resolve(outcome.isCurrent),
       }),
   };
   const world = await start({ snapshotsRetained: 1 }, publisher);
@@ -59,7 +59,7 @@ Deno.test("a snapshot's name is stored when the mesh is asked, and a later snaps
     async begin() {
       stored.push(await world.loop.blobs.list("snapshots/"));
       if (isFormer) throw new Error("another host takes the snapshots by now");
-      return { publish: () => Promise.resolve(), keepFrom: () => Promise.resolve(true) };
+      return { publish: () => Promise.resolve(), recordOldest: () => Promise.resolve(true) };
     },
   };
   const world = await start({ snapshotsRetained: 1 }, publisher);

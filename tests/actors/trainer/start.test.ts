@@ -146,8 +146,8 @@ Deno.test("a trainer whose snapshots go away while it waits for its shard does n
   mesh.link(main, other);
   main.setPlacement([["embedding_shard/0", "other"]]);
   await mesh.settle(other.spawn(openedShard, 0, undefined));
-  const store = { place: "storage.path (/data)", mark, oldestSnapshot: name };
-  const spawned = main.spawn(definition, 0, { ...TRAINER, store });
+  const ownBlobs = { place: "storage.path (/data)", mark, oldestSnapshot: name };
+  const spawned = main.spawn(definition, 0, { ...TRAINER, ownBlobs });
   const failed = assert.rejects(
     spawned,
     /storage\.path \(\/data\) lacks .*5 and all later .* none/,

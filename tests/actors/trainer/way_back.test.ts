@@ -55,8 +55,8 @@ Deno.test("no trainer goes back to a pinned snapshot, or to one that the mesh do
   const pinned = await twoSnapshots();
   await pinSnapshot(pinned, OLDER);
   const old = await twoSnapshots();
-  const store = { place: "storage.path (/data)", oldestSnapshot: NEWEST };
-  for (const [blobs, options] of [[pinned, {}], [old, { store }]] as const) {
+  const ownBlobs = { place: "storage.path (/data)", oldestSnapshot: NEWEST };
+  for (const [blobs, options] of [[pinned, {}], [old, { ownBlobs }]] as const) {
     const way = await wayBackOf(blobs, { partitions: [0], ...options }, () => 20);
     assert.deepEqual(way, [{ partition: 0, sequence: 20 }]);
     assert.notEqual(await blobs.get(manifestName(NEWEST)), undefined);
@@ -64,9 +64,9 @@ Deno.test("no trainer goes back to a pinned snapshot, or to one that the mesh do
 });
 
 Deno.test("a trainer finds no way back in the folder of a volume that is gone", async () => {
-  const store = { place: "storage.path (/data)", mark: { mesh: "m", mark: "k" } };
+  const ownBlobs = { place: "storage.path (/data)", mark: { mesh: "m", mark: "k" } };
   await assert.rejects(
-    wayBackOf(new MemoryBlobStore(), { partitions: [0], store }, () => undefined),
+    wayBackOf(new MemoryBlobStore(), { partitions: [0], ownBlobs }, () => undefined),
     { name: "OtherBlobsError" },
   );
 });

@@ -120,7 +120,7 @@ Deno.test({
       const configuration = parseConfiguration(Deno.readTextFileSync(world.file), world.file);
       const { coordination, close } = await openCoordination(configuration);
       const later = "snapshots/000000000000007";
-      await coordination.keepSnapshotsFrom(later, { generation: 0, epochs: {} });
+      await coordination.recordOldestSnapshot(later, { generation: 0, epochs: {} });
       const recover = (...args: readonly string[]) =>
         world.run("recover", "--accept-loss", ...args);
       const empty = await recover();

@@ -43,7 +43,7 @@ Deno.test({
       const { coordination, close } = await openCoordination(configuration);
       await coordination.open(meshOpeningOf(configuration));
       const restored = async (oldest: string) => {
-        await coordination.keepSnapshotsFrom(oldest, { generation: 0, epochs: {} });
+        await coordination.recordOldestSnapshot(oldest, { generation: 0, epochs: {} });
         Deno.mkdirSync(`${world.folder}/data/blobs`, { recursive: true });
         const { code, out, err } = await runCaptured("data", "restore", world.file, backup);
         assert.equal(code, 0, err);

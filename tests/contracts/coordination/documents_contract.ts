@@ -43,16 +43,16 @@ export function documentsContract(test: ContractTest): void {
     const owners = { generation: 0, epochs: { "trainer/0": 1 } };
     const oldest = async () => (await mesh.read()).oldestSnapshot;
     assert.equal(await oldest(), undefined);
-    assert.ok(await mesh.keepSnapshotsFrom("s1", owners));
-    assert.ok(await mesh.keepSnapshotsFrom("s2", owners));
-    assert.equal(await mesh.keepSnapshotsFrom("s3", { ...owners, generation: 1 }), false);
+    assert.ok(await mesh.recordOldestSnapshot("s1", owners));
+    assert.ok(await mesh.recordOldestSnapshot("s2", owners));
+    assert.equal(await mesh.recordOldestSnapshot("s3", { ...owners, generation: 1 }), false);
     await change(mesh, epoch, "trainer/0", { state: "restoring", owner: b });
-    assert.equal(await mesh.keepSnapshotsFrom("s3", owners), false);
+    assert.equal(await mesh.recordOldestSnapshot("s3", owners), false);
     assert.equal(await oldest(), "s2");
   });
 
   test("after an accepted loss the mesh keeps what its blob store has", async ({ mesh }) => {
-    await mesh.keepSnapshotsFrom("s2", { generation: 0, epochs: {} });
+    await mesh.recordOldestSnapshot("s2", { generation: 0, epochs: {} });
     await mesh.acceptLoss({ mark: "m1", newestSnapshot: "s1" });
     assert.equal((await mesh.read()).oldestSnapshot, "s1");
     await mesh.acceptLoss({ mark: "m2" });

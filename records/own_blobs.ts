@@ -8,8 +8,8 @@ import type { BlobStore } from "../mesh/ports/blob_store.ts";
 import { listMarks, type MeshMark } from "./mesh_mark.ts";
 import { readManifests, type SnapshotManifest } from "./snapshot_manifest.ts";
 
-/** The store of a mesh, as its records have it; plain data. */
-export interface OwnStore {
+/** The blob store of a mesh, as its records have it; plain data. */
+export interface OwnBlobs {
   /** Where it is, in the words of the configuration. */
   readonly place: string;
   /** Absent before a host has marked it. */
@@ -39,7 +39,7 @@ export class SnapshotsLostError extends Error {
  */
 export async function readOwnManifests(
   blobs: BlobStore,
-  own: OwnStore | undefined,
+  own: OwnBlobs | undefined,
 ): Promise<SnapshotManifest[]> {
   if (own !== undefined) await requireMark(blobs, own);
   const manifests = await readManifests(blobs);
@@ -66,7 +66,7 @@ export async function readOwnManifests(
  */
 export async function requireMark(
   blobs: BlobStore,
-  { place, mark }: Pick<OwnStore, "place" | "mark">,
+  { place, mark }: Pick<OwnBlobs, "place" | "mark">,
 ): Promise<void> {
   if (mark === undefined) return;
   const marks = await listMarks(blobs);

@@ -4,16 +4,16 @@
  */
 import assert from "node:assert/strict";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
-import type { AcceptedStore } from "../../mesh/ports/coordination.ts";
+import type { AcceptedBlobs } from "../../mesh/ports/coordination.ts";
 import { listMarks, putMark } from "../../records/mesh_mark.ts";
-import { readOwnManifests } from "../../records/own_store.ts";
+import { readOwnManifests } from "../../records/own_blobs.ts";
 import {
   FORMAT,
   manifestName,
   type SnapshotManifest,
   writeManifest,
 } from "../../records/snapshot_manifest.ts";
-import { blobsPlaceOf, OwnBlobs } from "../../server/own_blobs.ts";
+import { blobsPlaceOf, HostBlobs } from "../../server/host_blobs.ts";
 import { meshView } from "../mesh/placement/mesh_view.ts";
 
 const NOT_MOUNTED = /is not the store of this mesh: .* see whether its volume is mounted/;
@@ -48,7 +48,7 @@ class MeshOfHosts {
 
   /** The operator runs `cairn recover --accept-loss` where this store is. */
   recover(blobs: MemoryBlobStore): Promise<void> {
-    const acceptLoss = ({ mark, newestSnapshot }: AcceptedStore) => {
+    const acceptLoss = ({ mark, newestSnapshot }: AcceptedBlobs) => {
       [this.#mark, this.#oldest] = [mark, newestSnapshot];
       return Promise.resolve();
     };
@@ -62,7 +62,7 @@ class MeshOfHosts {
       identity: { ...meshView().identity, ...this.#owner().identity },
       oldestSnapshot: this.#oldest,
     };
-    const own = this.#blobsOf("a", blobs).storeOf(view);
+    const own = this.#blobsOf("a", blobs).ownBlobsOf(view);
     return (await readOwnManifests(blobs, own)).at(0)?.name;
   }
 
@@ -72,9 +72,9 @@ class MeshOfHosts {
     return { coordination: { markBlobs }, identity };
   }
 
-  #blobsOf(host: string, blobs: MemoryBlobStore): OwnBlobs {
+  #blobsOf(host: string, blobs: MemoryBlobStore): HostBlobs {
     const run = { host, incarnation: `${this.#mesh}-${host}-${++this.#starts}` };
-    return new OwnBlobs({ blobs, place: "storage.path (/data)", run });
+    return new HostBlobs({ blobs, place: "storage.path (/data)", run });
   }
 }
 

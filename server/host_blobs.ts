@@ -12,10 +12,10 @@ import type { StorageSection } from "../configuration/sections/mesh.ts";
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
 import type { Coordination, HostRun, MeshIdentity, MeshView } from "../mesh/ports/coordination.ts";
 import { deleteMark, hostOfMark, listMarks, type MeshMark, putMark } from "../records/mesh_mark.ts";
-import { OtherBlobsError, type OwnStore, requireMark } from "../records/own_store.ts";
+import { OtherBlobsError, type OwnBlobs, requireMark } from "../records/own_blobs.ts";
 import { listSnapshots } from "../records/snapshot_manifest.ts";
 
-export interface OwnBlobsOptions {
+export interface HostBlobsOptions {
   readonly blobs: BlobStore;
   /** Where the blobs are, in the words of the configuration. */
   readonly place: string;
@@ -30,10 +30,10 @@ interface OwnerMesh {
 }
 
 /** The blob store as a host of a mesh uses it. */
-export class OwnBlobs {
-  readonly #options: OwnBlobsOptions;
+export class HostBlobs {
+  readonly #options: HostBlobsOptions;
 
-  constructor(options: OwnBlobsOptions) {
+  constructor(options: HostBlobsOptions) {
     this.#options = options;
   }
 
@@ -54,12 +54,12 @@ export class OwnBlobs {
   }
 
   /** The store from which the parts of the mesh begin that are made on this host. */
-  storeOf(
+  ownBlobsOf(
     { identity: { mesh, blobsMark }, oldestSnapshot }: Pick<
       MeshView,
       "identity" | "oldestSnapshot"
     >,
-  ): OwnStore {
+  ): OwnBlobs {
     const { place } = this.#options;
     return {
       place,
