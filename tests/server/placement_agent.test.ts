@@ -83,11 +83,12 @@ async function startHost(
   seed: number,
   leaseMs = LEASE_MS,
   copy: AnyDefinition = defineShardCopy(new MovedShards()),
+  shard = silentShard,
 ) {
   const simulated = new SimulatedMesh({ seed });
   const mesh = new Mesh({
     home: simulated.node(),
-    composition: { definitions: [silentShard, copy] },
+    composition: { definitions: [shard, copy] },
   });
   await simulated.settle(mesh.start([]));
   const coordination = new Coordinator({
@@ -111,6 +112,7 @@ async function startHost(
     homeOf: (host) => host,
     nodeOf: () => "main",
     actorsOf: () => assert.fail("no partition is placed"),
+    ownBlobsOf: ({ identity }) => ({ place: identity.mesh }),
     ttlMs: leaseMs,
     snapshotFailure: () => ({ reason: "it is of the time when the first trainer was here" }),
     onBegan: (host) => begun.push(host),
@@ -131,6 +133,30 @@ Deno.test("a host whose shard answers nothing renews its lease in time", async (
   }
   assert.equal(await placed(), "active");
   assert.deepEqual(gone, []);
+  await simulated.settle(agent.stop());
+  await simulated.stop();
+});
+
+Deno.test("a shard that cannot begin is tried again after longer and longer pauses", async () => {
+  const tries: EmbeddingShardOptions[] = [];
+  let isMounted = false;
+  const shard: typeof silentShard = {
+    ...silentShard,
+    create(context, options) {
+      tries.push(options);
+      if (isMounted) return silentShard.create(context, options);
+      throw new Error("its store lacks the mark");
+    },
+  };
+  const { simulated, coordination, agent } = await startHost(11, LEASE_MS, undefined, shard);
+  await simulated.settle(agent.start());
+  await simulated.advance(20_000);
+  assert.ok(tries.length >= 3 && tries.length <= 8, `${tries.length} tries in 20 s`);
+  const { identity: { mesh } } = await coordination.read();
+  assert.ok(tries.every(({ ownBlobs }) => ownBlobs?.place === mesh), "it has its store to compare");
+  isMounted = true;
+  await simulated.advance(5_000);
+  assert.equal((await coordination.read()).placements.get("shard/0")?.state, "active");
   await simulated.settle(agent.stop());
   await simulated.stop();
 });
