@@ -140,6 +140,20 @@ export class LogAppender {
     await this.#resend().catch(() => {});
   }
 
+  /**
+   * Resolves when a run of the server has all records that an earlier one may have lost, so that
+   * rankings lie before later events on them.
+   *
+   * @throws {RedisUnavailableError} Not yet.
+   */
+  async complete(runId: string): Promise<void> {
+    if (this.#isComplete(runId)) return;
+    await this.#resend();
+    if (this.#isComplete(runId)) return;
+    const cause = new Error("rankings that it has lost are being appended again");
+    throw new RedisUnavailableError(this.#parts.server.url, false, cause);
+  }
+
   /** Waits for the appends under way; later ones are refused. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -211,8 +225,7 @@ export class LogAppender {
 
   /** Sends batches again that another run of the server may have lost, oldest first. */
   async #sendAgain(runId: string): Promise<void> {
-    // The newest is sent last.
-    if (this.#unconfirmed.at(-1)?.runId === runId) return;
+    if (this.#isComplete(runId)) return;
     let newestThere = 0;
     for (const batch of this.#unconfirmed) {
       if (batch.runId === runId) continue;
@@ -223,6 +236,12 @@ export class LogAppender {
       }
       batch.runId = runId;
     }
+  }
+
+  /** Whether a run has all batches that were answered: the newest is sent last. */
+  #isComplete(runId: string): boolean {
+    const newest = this.#unconfirmed.at(-1);
+    return newest === undefined || newest.runId === runId;
   }
 
   /** A lost batch is refused. Its callers are told; those that were answered cannot be. */

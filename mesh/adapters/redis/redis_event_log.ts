@@ -106,6 +106,7 @@ export class RedisEventLog implements EventLog {
       idsRetainedMs: options.idsRetainedMs ?? logBudgets.idsRetainedMs,
       awayAfterMs: options.awayAfterMs ?? logBudgets.awayAfterMs,
       streamOf: (partition) => this.#known.of(partition).stream,
+      complete: (partition, runId) => this.#known.of(partition).appender.complete(runId),
       onBytes: this.#held,
       onRefusal: this.#refused,
     });

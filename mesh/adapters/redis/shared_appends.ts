@@ -27,6 +27,8 @@ export interface SharedAppendsParts {
   readonly awayAfterMs: number;
   /** @throws {RangeError} When there is no such partition. */
   streamOf(partition: number): string;
+  /** Resolves when a run has the rankings of this process that an earlier one may have lost. */
+  complete(partition: number, runId: string): Promise<void>;
   onBytes(bytes: number): void;
   /** Why the last append was refused; undefined after one that was taken. */
   onRefusal(refusal: Error | undefined): void;
@@ -50,6 +52,7 @@ export class SharedAppends {
     );
     return await this.#again(async () => {
       const runId = await commands.checkedRun();
+      await this.#parts.complete(partition, runId);
       const reply = await commands.atomic((run) =>
         appendOnceScript.run(server.commands, [server.runs.key, keys.log, stream, keys.urgent], [
           run,

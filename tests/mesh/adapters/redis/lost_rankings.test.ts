@@ -114,6 +114,22 @@ withPrograms((program: ServerProgram) => {
     assert.deepEqual(await texts(log), ["a", "b", "d"]);
   }, debug);
 
+  test("events come behind the lost rankings of their process", async (world) => {
+    const server = await world.open();
+    const log = await world.log(server);
+    for (const record of ["a", "b"]) await log.append(0, [text(record)], "written");
+    await loseLog({ commands: server.commands, key: server.key("log:events") });
+    const bytes = text("event");
+    await log.appendOnce(0, [{
+      id: "e",
+      content: "",
+      acceptedAtMs: 0,
+      bytes,
+      endsWithTime: false,
+    }]);
+    assert.deepEqual(await texts(log), ["a", "b", "event"]);
+  }, debug);
+
   test("a log that cannot append lost rankings again refuses", async (world) => {
     const server = await world.open();
     const log = await world.log(server);
