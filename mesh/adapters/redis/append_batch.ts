@@ -23,7 +23,7 @@ export interface AttachedValue {
 
 /** Records that one caller appends, until the caller is answered. */
 export interface Append {
-  /** Copies of the caller's: they may be sent after it was answered. */
+  /** The log has copied them: they may be sent after their caller was answered. */
   readonly records: readonly Uint8Array[];
   readonly bytes: number;
   readonly until: AppendUntil;

@@ -7,7 +7,7 @@
  * connection was lost, until its time is up. Batches that are not known to be durable are kept, and
  * are sent again under the next run of the server before a newer one, because a restart or a
  * failover may have lost them: also those of `written` records, whose callers were answered. These
- * are made sure of together, whenever they are many.
+ * are made sure of together, whenever they are many or some seconds old.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import {
@@ -71,6 +71,8 @@ export interface AppenderParts {
 const WAITING_BYTES_MAX = 64 * 2 ** 20;
 /** Bytes that are not known to be durable, and for which no caller waits, until they are. */
 const UNCONFIRMED_BYTES_MAX = 2 ** 20;
+/** Age at which they are made sure of, ms; far below the time for which a server knows a writer. */
+const UNCONFIRMED_MS_MAX = 5_000;
 /** Pause before a batch is sent again, ms. */
 const RETRY_MS = logBudgets.retryMs;
 
@@ -85,6 +87,9 @@ export class LogAppender {
   /** Batches that are not known to be durable, oldest first. */
   #unconfirmed: Batch[] = [];
   #unconfirmedBytes = 0;
+  /** Whether some are old, or the log ends. */
+  #areOld = false;
+  #aging: ReturnType<typeof setTimeout> | undefined;
   #isConfirming = false;
   #isClosed = false;
 
@@ -104,6 +109,8 @@ export class LogAppender {
     if (refused !== undefined) {
       const error = this.#unavailable(refused);
       this.#parts.onRefusal(error);
+      // The replica may be there again.
+      if (this.#mustConfirm && !this.#isConfirming) void this.#confirm();
       return Promise.reject(error);
     }
     const { promise: outcome, resolve, reject } = Promise.withResolvers<number>();
@@ -157,7 +164,10 @@ export class LogAppender {
   /** Waits for the appends under way; later ones are refused. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    while (this.#isSending) await pause(1);
+    this.#confirmOld();
     while (this.#isSending || this.#isConfirming) await pause(1);
+    clearTimeout(this.#aging);
     this.#waits.close();
   }
 
@@ -296,13 +306,31 @@ export class LogAppender {
     this.#settle(batch, undefined, "written");
     this.#unconfirmed.push(batch);
     this.#unconfirmedBytes += batch.bytes;
+    this.#age();
     const isDue = isAwaited(batch) || this.#unconfirmedBytes > UNCONFIRMED_BYTES_MAX;
     if (isDue && !this.#isConfirming) void this.#confirm();
   }
 
-  /** Whether a caller waits for batches to be durable, or they have become many. */
+  /** Has the unconfirmed batches confirmed when they are old. */
+  #age(): void {
+    if (this.#aging !== undefined || this.#isClosed) return;
+    this.#aging = setTimeout(() => {
+      this.#aging = undefined;
+      this.#confirmOld();
+    }, UNCONFIRMED_MS_MAX);
+    Deno.unrefTimer(Number(this.#aging));
+  }
+
+  #confirmOld(): void {
+    this.#areOld = this.#unconfirmed.length > 0;
+    if (this.#areOld && !this.#isConfirming) void this.#confirm();
+  }
+
+  /** Whether a caller waits for batches to be durable, or they have become many or old. */
   get #mustConfirm(): boolean {
-    return this.#unconfirmedBytes > UNCONFIRMED_BYTES_MAX || this.#unconfirmed.some(isAwaited);
+    if (this.#unconfirmed.length === 0) return false;
+    return this.#areOld || this.#unconfirmedBytes > UNCONFIRMED_BYTES_MAX ||
+      this.#unconfirmed.some(isAwaited);
   }
 
   /** Waits until the unconfirmed batches are durable. */
@@ -318,11 +346,12 @@ export class LogAppender {
         else this.#confirmed(covered);
       } catch (error) {
         await this.#recover(error);
-        // No caller waits: the next append tries again.
+        // No caller waits: the next append or the next age tries again.
         if (!this.#unconfirmed.some(isAwaited)) break;
       }
     }
     this.#isConfirming = false;
+    if (this.#unconfirmed.length > 0) this.#age();
   }
 
   async #recover(error: unknown): Promise<void> {
@@ -352,6 +381,7 @@ export class LogAppender {
   }
 
   #confirmed(batches: readonly Batch[]): void {
+    this.#areOld = false;
     this.#forget(batches);
     for (const batch of batches) {
       this.#parts.onDurable(batch.firstOffset + batch.count);

@@ -92,13 +92,19 @@ withPrograms((program: ServerProgram) => {
     assert.ok(error instanceof LogTailLostError, String(error));
   });
 
-  test("without its replica a log takes rankings up to a bound", async (world) => {
-    const log = await world.log(await world.open({ replicas: 1, durableWaitMs: 10 }));
+  test("while nothing becomes durable a log takes rankings up to a bound", async (world) => {
+    const server = await world.open({ durableWaitMs: 10 });
+    const log = await world.log(server);
+    await server.commands.send(["CONFIG", "SET", "appendfsync", "no"]);
     const record = new Uint8Array(8 * 2 ** 20);
     for (let i = 0; i < 8; i++) await log.append(0, [record], "written");
     const error = await log.append(0, [record], "written").catch((error) => error);
     assert.ok(error instanceof LogUnavailableError && error.isAway, String(error));
     assert.match(error.message, /67108864 bytes wait to be durable/);
+    await server.commands.send(["CONFIG", "SET", "appendfsync", "always"]);
+    assert.ok(
+      await eventually(() => log.append(0, [record], "written").then(() => true, () => false)),
+    );
   });
 
   test("lost rankings wait for room on a full server", async (world) => {
