@@ -41,8 +41,8 @@ export async function readOwnManifests(
   blobs: BlobStore,
   own: OwnBlobs | undefined,
 ): Promise<SnapshotManifest[]> {
-  if (own !== undefined) await requireMark(blobs, own);
   const manifests = await readManifests(blobs);
+  if (own !== undefined) await requireMark(blobs, own);
   if (own?.oldestSnapshot === undefined) return manifests;
   const { place, oldestSnapshot } = own;
   // A pinned one may be older: the example log need not have all that it has not learned.

@@ -46,6 +46,8 @@ export interface AppenderParts {
   readonly budgetMs: number;
   /** Longest wait of an append that need not be durable, ms: a ranking waits for it. */
   readonly writtenBudgetMs: number;
+  /** Age at which records that need not be durable are made sure of, ms. */
+  readonly unconfirmedMsMax: number;
   /** Time without a connection after which appends are refused at once, ms. */
   readonly awayAfterMs: number;
   /**
@@ -71,8 +73,6 @@ export interface AppenderParts {
 const WAITING_BYTES_MAX = 64 * 2 ** 20;
 /** Bytes that are not known to be durable, and for which no caller waits, until they are. */
 const UNCONFIRMED_BYTES_MAX = 2 ** 20;
-/** Age at which they are made sure of, ms; far below the time for which a server knows a writer. */
-const UNCONFIRMED_MS_MAX = 5_000;
 /** Pause before a batch is sent again, ms. */
 const RETRY_MS = logBudgets.retryMs;
 
@@ -87,7 +87,7 @@ export class LogAppender {
   /** Batches that are not known to be durable, oldest first. */
   #unconfirmed: Batch[] = [];
   #unconfirmedBytes = 0;
-  /** Whether some are old, or the log ends. */
+  /** Whether some are old. */
   #areOld = false;
   #aging: ReturnType<typeof setTimeout> | undefined;
   #isConfirming = false;
@@ -110,7 +110,7 @@ export class LogAppender {
       const error = this.#unavailable(refused);
       this.#parts.onRefusal(error);
       // The replica may be there again.
-      if (this.#mustConfirm && !this.#isConfirming) void this.#confirm();
+      if (!this.#isClosed) this.#confirmWhatMust();
       return Promise.reject(error);
     }
     const { promise: outcome, resolve, reject } = Promise.withResolvers<number>();
@@ -152,6 +152,8 @@ export class LogAppender {
    * rankings lie before later events on them.
    *
    * @throws {RedisUnavailableError} Not yet.
+   * @throws {LogFullError} The server has no room for them.
+   * @throws {LogTailLostError} They cannot be appended again.
    */
   async complete(runId: string): Promise<void> {
     if (this.#isComplete(runId)) return;
@@ -165,7 +167,7 @@ export class LogAppender {
   async close(): Promise<void> {
     this.#isClosed = true;
     while (this.#isSending) await pause(1);
-    this.#confirmOld();
+    this.#confirmWhatMust();
     while (this.#isSending || this.#isConfirming) await pause(1);
     clearTimeout(this.#aging);
     this.#waits.close();
@@ -307,8 +309,7 @@ export class LogAppender {
     this.#unconfirmed.push(batch);
     this.#unconfirmedBytes += batch.bytes;
     this.#age();
-    const isDue = isAwaited(batch) || this.#unconfirmedBytes > UNCONFIRMED_BYTES_MAX;
-    if (isDue && !this.#isConfirming) void this.#confirm();
+    this.#confirmWhatMust();
   }
 
   /** Has the unconfirmed batches confirmed when they are old. */
@@ -316,21 +317,21 @@ export class LogAppender {
     if (this.#aging !== undefined || this.#isClosed) return;
     this.#aging = setTimeout(() => {
       this.#aging = undefined;
-      this.#confirmOld();
-    }, UNCONFIRMED_MS_MAX);
+      this.#areOld = true;
+      this.#confirmWhatMust();
+    }, this.#parts.unconfirmedMsMax);
     Deno.unrefTimer(Number(this.#aging));
   }
 
-  #confirmOld(): void {
-    this.#areOld = this.#unconfirmed.length > 0;
-    if (this.#areOld && !this.#isConfirming) void this.#confirm();
-  }
-
-  /** Whether a caller waits for batches to be durable, or they have become many or old. */
+  /** Whether batches have a waiting caller, are many or old, or are the last of a log that closes. */
   get #mustConfirm(): boolean {
     if (this.#unconfirmed.length === 0) return false;
-    return this.#areOld || this.#unconfirmedBytes > UNCONFIRMED_BYTES_MAX ||
+    return this.#areOld || this.#isClosed || this.#unconfirmedBytes > UNCONFIRMED_BYTES_MAX ||
       this.#unconfirmed.some(isAwaited);
+  }
+
+  #confirmWhatMust(): void {
+    if (this.#mustConfirm && !this.#isConfirming) void this.#confirm();
   }
 
   /** Waits until the unconfirmed batches are durable. */
@@ -341,9 +342,12 @@ export class LogAppender {
       try {
         const { runId } = covered[covered.length - 1];
         await this.#parts.server.barrier.pass(runId);
-        // An older run's batches are sent again first.
-        if (covered.some((batch) => batch.runId !== runId)) await this.#resend();
-        else this.#confirmed(covered);
+        if (covered.every((batch) => batch.runId === runId)) this.#confirmed(covered);
+        else {
+          // An older run's batches are sent again first, perhaps by the sender.
+          await pause(RETRY_MS);
+          await this.#resend();
+        }
       } catch (error) {
         await this.#recover(error);
         // No caller waits: the next append or the next age tries again.

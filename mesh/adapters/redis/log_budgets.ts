@@ -7,6 +7,11 @@ export const logBudgets = {
   commandMs: 5_000,
   /** The same for an append that need not be durable, ms: a ranking waits for it. */
   writtenMs: 200,
+  /**
+   * Age at which records that need not be durable are made sure of, ms; far below the time for
+   * which a server knows their writer.
+   */
+  unconfirmedMsMax: 5_000,
   /** Time without a connection after which appends are refused at once, ms. */
   awayAfterMs: 1_000,
   /**

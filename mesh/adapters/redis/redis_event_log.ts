@@ -379,7 +379,8 @@ export class RedisEventLog implements EventLog {
   };
 
   #newPartition(partition: number): Partition {
-    const { server, bytesMax, budgetMs, writtenBudgetMs, awayAfterMs } = this.#options;
+    const { server, bytesMax, budgetMs, writtenBudgetMs, unconfirmedMsMax, awayAfterMs } =
+      this.#options;
     const stream = this.#keys.streamOf(partition);
     const appender = new LogAppender({
       server,
@@ -389,6 +390,7 @@ export class RedisEventLog implements EventLog {
       bytesMax,
       budgetMs: budgetMs ?? logBudgets.commandMs,
       writtenBudgetMs: writtenBudgetMs ?? logBudgets.writtenMs,
+      unconfirmedMsMax: unconfirmedMsMax ?? logBudgets.unconfirmedMsMax,
       awayAfterMs: awayAfterMs ?? logBudgets.awayAfterMs,
       checkedRun: () => this.#commands.checkedRun(),
       onBytes: this.#held,

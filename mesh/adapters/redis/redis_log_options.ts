@@ -27,6 +27,8 @@ export interface RedisEventLogOptions {
   readonly writtenBudgetMs?: number;
   /** Time without a connection until appends are refused at once, ms; default in log_budgets.ts. */
   readonly awayAfterMs?: number;
+  /** Age at which `written` records are made sure of, ms; default in log_budgets.ts. */
+  readonly unconfirmedMsMax?: number;
   /** Time until listeners are told of `written` records, ms; default in log_budgets.ts. */
   readonly lazyMs?: number;
 }

@@ -93,7 +93,7 @@ withPrograms((program: ServerProgram) => {
   });
 
   test("while nothing becomes durable a log takes rankings up to a bound", async (world) => {
-    const server = await world.open({ durableWaitMs: 10 });
+    const server = await world.open({ durableWaitMs: 10, lookMs: 60_000 });
     const log = await world.log(server);
     await server.commands.send(["CONFIG", "SET", "appendfsync", "no"]);
     const record = new Uint8Array(8 * 2 ** 20);
@@ -106,6 +106,34 @@ withPrograms((program: ServerProgram) => {
       await eventually(() => log.append(0, [record], "written").then(() => true, () => false)),
     );
   });
+
+  const everySecond = { appendfsync: "everysec" };
+  const syncsOf = async ({ commands }: RedisServer) => {
+    const calls = /cmdstat_waitaof:calls=(\d+)/.exec(
+      await commands.send<string>(["INFO", "commandstats"]),
+    );
+    return Number(calls?.[1] ?? 0);
+  };
+
+  test("a ranking is made sure of when it is old", async (world) => {
+    const server = await world.open();
+    const log = await world.log(server, { unconfirmedMsMax: 20 });
+    const before = await syncsOf(server);
+    await log.append(0, [text("a")], "written");
+    assert.ok(await eventually(async () => await syncsOf(server) > before));
+  }, everySecond);
+
+  test("a log that closes makes sure of its last rankings", async (world) => {
+    const server = await world.open();
+    const log = await world.log(server);
+    const before = await syncsOf(server);
+    const event = log.append(0, [text("event")]);
+    await server.commands.send(["PING"]); // The event is written.
+    await log.append(0, [text("a")], "written"); // while it is made sure of
+    await log.close();
+    await event;
+    assert.ok(await syncsOf(server) >= before + 2);
+  }, everySecond);
 
   test("lost rankings wait for room on a full server", async (world) => {
     const server = await world.open();

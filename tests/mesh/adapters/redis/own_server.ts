@@ -10,6 +10,7 @@ import { PATIENT_MS } from "./servers.ts";
 interface LogBudgets {
   readonly budgetMs?: number;
   readonly writtenBudgetMs?: number;
+  readonly unconfirmedMsMax?: number;
 }
 
 /** A server and the processes that use it. */
@@ -61,7 +62,7 @@ async function withWorld(
         servers.push(server);
         return server;
       },
-      async log(server, { budgetMs = PATIENT_MS, writtenBudgetMs = budgetMs } = {}) {
+      async log(server, { budgetMs = PATIENT_MS, ...budgets } = {}) {
         const log = await RedisEventLog.open({
           server,
           name: "events",
@@ -69,8 +70,9 @@ async function withWorld(
           bytesMax: 2 ** 30,
           writer: crypto.randomUUID(),
           budgetMs,
-          writtenBudgetMs,
+          writtenBudgetMs: budgetMs,
           awayAfterMs: budgetMs,
+          ...budgets,
         });
         logs.push(log);
         return log;
