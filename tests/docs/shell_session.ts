@@ -81,7 +81,8 @@ echo "cairn plan exits with $code"
   ].join("\n");
   try {
     const shell = new Deno.Command("timeout", {
-      args: ["400", "bash", "-c", script],
+      // A host that does not end at its SIGTERM must not hide the logs.
+      args: ["-k", "20", "400", "bash", "-c", script],
       cwd: `${folder}/session`,
       stdin: "null",
       env: {
