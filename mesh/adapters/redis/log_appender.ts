@@ -323,7 +323,7 @@ export class LogAppender {
     Deno.unrefTimer(Number(this.#aging));
   }
 
-  /** Whether batches have a waiting caller, are many or old, or are the last of a log that closes. */
+  /** Whether a caller waits for batches, they are many or old, or the log closes. */
   get #mustConfirm(): boolean {
     if (this.#unconfirmed.length === 0) return false;
     return this.#areOld || this.#isClosed || this.#unconfirmedBytes > UNCONFIRMED_BYTES_MAX ||
