@@ -6,7 +6,8 @@
  * over newer records: at least one of the two transactions always makes progress.
  *
  * A view is returned only when the writes that it saw are durable, so no process acts on an epoch
- * that the server could forget and mint again.
+ * that the server could forget and mint again. So only a loss of durable writes stops the mesh: a
+ * failover may lose others, whose writers get an error.
  */
 import { RECOVERY_STEP } from "../../ports/coordination.ts";
 import {
@@ -39,7 +40,7 @@ export class RedisRecordStore implements RecordStore {
   readonly #woken = new Listeners<[failure?: Error]>();
   #waits = 0;
   #watching: RedisConnection | undefined;
-  /** The highest revision that was seen. */
+  /** The highest revision of the run that was seen; its writes may be lost while not durable. */
   #seen = 0;
   /** The highest revision that is known to be durable. */
   #durable = 0;
@@ -107,8 +108,8 @@ export class RedisRecordStore implements RecordStore {
 
   /** Undefined where another run of the server has begun. */
   async #read({ keys }: TransactOptions, runId: string): Promise<ReadRecords | undefined> {
-    // A change may be heard of while the reply is on its way.
-    const seenBefore = this.#seen;
+    // Newer writes may be confirmed while the reply is on its way.
+    const durableBefore = this.#durable;
     const declared = keys?.filter((key) => !isApart(key));
     const declaredApart = (keys ?? []).filter(isApart);
     const { commands, runs } = this.#server;
@@ -136,8 +137,8 @@ export class RedisRecordStore implements RecordStore {
       }
     }
     const read = { nowMs: Number(now), revision: Number(revision ?? 0), fields };
-    if (read.revision < seenBefore) {
-      throw new RecordsLostError(this.#server.url, seenBefore, read.revision);
+    if (read.revision < durableBefore) {
+      throw new RecordsLostError(this.#server.url, durableBefore, read.revision);
     }
     return read;
   }
@@ -164,6 +165,8 @@ export class RedisRecordStore implements RecordStore {
       if (lowest < this.#durable && !await this.#isAccepted(lowest)) {
         throw new RecordsLostError(this.#server.url, this.#durable, lowest);
       }
+      // Unconfirmed writes may be lost: other ones get their revisions, and wake the watchers too.
+      this.#seen = Math.min(this.#seen, Math.max(this.#durable, lowest));
     }
     this.#run = run;
     return run.id;
@@ -190,12 +193,14 @@ export class RedisRecordStore implements RecordStore {
     try {
       await connection.connect();
       while (this.#waits > 0 && !this.#closed) {
+        const run = this.#run;
         const reply = await connection.send<[string, [string, string[]][]][] | null>(
           ["XREAD", "COUNT", 1, "BLOCK", BLOCK_MS, "STREAMS", this.#changes, `0-${this.#seen}`],
           BLOCK_MS,
         );
         const [id] = reply?.[0][1][0] ?? [];
-        if (id !== undefined) this.#see(Number(id.slice(2)));
+        // A late reply of an earlier run may tell of a lost write; the next read tells it again.
+        if (id !== undefined && run === this.#run) this.#see(Number(id.slice(2)));
       }
     } catch (error) {
       if (!this.#closed) this.#woken.tell(error as Error);

@@ -38,6 +38,15 @@ withPrograms((program) => {
     await close();
   });
 
+  test("records are noticed as lost where they alone were deleted", async (world) => {
+    const { records, close } = await recordsOf(world);
+    await records.open(settings);
+    const server = await world.open();
+    await server.commands.send(["DEL", server.key("records")]);
+    await assert.rejects(records.read(), RecordsLostError);
+    await close();
+  });
+
   test("a process that only reads notices with the next records", async (world) => {
     const [writer, reader] = await logsOf(world, 2);
     await writer.append(0, [text("a")]);

@@ -12,12 +12,17 @@ import {
 } from "../../../../mesh/adapters/redis/redis_connection.ts";
 import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_store.ts";
 import { LogTailLostError } from "../../../../mesh/ports/event_log.ts";
-import { RecordsLostError } from "../../../../mesh/ports/record_store.ts";
+import {
+  RecordsLostError,
+  RecordStoreUnavailableError,
+} from "../../../../mesh/ports/record_store.ts";
 import { testsOf, text, texts, type World } from "./own_server.ts";
 import { PATIENT_MS, withPrograms } from "./servers.ts";
 
 /** Longest wait for a replica to be in step, ms. */
 const IN_STEP_MS = 20_000;
+/** Time within which a replica tells what is on its disk, ms: it does once a second. */
+const TOLD_MS = 1_500;
 /** A replica is sent the data at once. */
 const quick = { "repl-diskless-sync-delay": "0" };
 
@@ -75,6 +80,23 @@ async function inStep(primary: RedisConnection): Promise<boolean> {
 
 const write = (store: RedisRecordStore, key: string): Promise<unknown> =>
   store.transact((view) => view.set(key, 1), { keys: [key] });
+
+const revisionOf = (store: RedisRecordStore): Promise<number> =>
+  store.transact((view) => view.revision);
+
+/** The result of `act`, made again until the store's connections and the replica are there. */
+async function whenAvailable<R>(act: () => Promise<R>): Promise<R> {
+  for (const endsMs = performance.now() + PATIENT_MS;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!(error instanceof RecordStoreUnavailableError) || performance.now() > endsMs) {
+        throw error;
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
 
 /** A store whose record "b" is lost, with its server the primary again. */
 async function storeAfterFailBack(
@@ -160,6 +182,43 @@ withPrograms((program: ServerProgram) => {
       for (const each of [store, other]) await each.close();
     },
   );
+
+  for (const endsConnections of [true, false]) {
+    const how = endsConnections ? "" : " and connections have lasted";
+    test(
+      `the mesh goes on where its server has lost only writes that no replica had${how}`,
+      async (world, pair) => {
+        await pair.follow(pair.second);
+        const writer = new RedisRecordStore(
+          await world.open({ replicas: 1, durableWaitMs: TOLD_MS }),
+        );
+        const reader = new RedisRecordStore(await world.open({ replicas: 1 }));
+        await whenAvailable(() => write(writer, "a"));
+        const known = await revisionOf(reader);
+        const heard = reader.watch(known, PATIENT_MS);
+        await pair.failBack(async () => {
+          const lost = writer.transact((view) => {
+            view.set("b", 1);
+            view.skipRevisions(100);
+          });
+          await assert.rejects(lost, RecordStoreUnavailableError);
+          assert.equal(await heard, known + 101, "it has heard of a write that will be lost");
+        }, endsConnections);
+        await pair.follow(pair.second);
+        for (const store of [reader, writer]) {
+          assert.equal(await whenAvailable(() => revisionOf(store)), known);
+        }
+        const watched = [reader, writer].map((store) => store.watch(known, PATIENT_MS));
+        await whenAvailable(() => write(reader, "c"));
+        for (const revision of await Promise.all(watched)) {
+          assert.ok(revision > known && revision < known + 101, `${revision} is a new write's`);
+        }
+        const keys = await reader.transact((view) => view.entries("").map(([key]) => key));
+        assert.deepEqual(keys, ["a", "c"]);
+        for (const each of [reader, writer]) await each.close();
+      },
+    );
+  }
 
   test(
     "a process that only reads goes on where its server gets its first replica",
