@@ -13,7 +13,7 @@ import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
 import type { ServedRows } from "../../kernels/embedding/serving_table.ts";
 import {
   type ClassIds,
-  floatStarts,
+  floatsOf,
   type RowClass,
   widthOf,
 } from "../../kernels/embedding/row_classes.ts";
@@ -264,7 +264,7 @@ export class ReplicaClient {
 
   /** @throws {RangeError} The answer has another number of rows than ids were looked up. */
   #requireFitting({ rows, found }: ServedRows, { ids, starts }: ClassIds, { ref }: Replica): void {
-    const floats = floatStarts(starts, this.#widths)[this.#widths.length];
+    const floats = floatsOf(starts, this.#widths);
     if (rows.length === floats && found.length === ids.length) return;
     throw new RangeError(
       `${ref.address} answered a lookup of ${ids.length} ids with ${rows.length} floats of ` +

@@ -6,7 +6,7 @@ import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
 import type { ExportCursor } from "../../kernels/embedding/class_tables.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
-import { classStartsOf, floatStarts } from "../../kernels/embedding/row_classes.ts";
+import { classStartsOf, floatsOf, floatStarts } from "../../kernels/embedding/row_classes.ts";
 import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
 import { BufferPool } from "../../structures/buffer_pool.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
@@ -254,7 +254,7 @@ export class ShardClient {
           const message = { kind: "lookup", ids, starts, missing: "initial" } as const;
           const options = { budgetMs, transfer: [ids.buffer], trace };
           const { rows } = await this.#shards[shard].ask(message, options);
-          const floats = floatStarts(starts, widths)[widths.length];
+          const floats = floatsOf(starts, widths);
           if (rows.length === floats) return rows;
           const { address } = this.#shards[shard];
           throw new RangeError(`${address} answered with ${rows.length} floats, not ${floats}`);

@@ -14,6 +14,7 @@ import type { BufferPool } from "../../structures/buffer_pool.ts";
 import {
   type ClassIds,
   type ClassPosition,
+  floatsOf,
   floatStarts,
   misfitOfIds,
   misfitOfPosition,
@@ -103,7 +104,7 @@ export class ClassTables {
     const misfit = this.misfitOfIds(grouped);
     if (misfit !== undefined) return misfit;
     const ids = grouped.ids.length;
-    const floats = floatStarts(grouped.starts, this.widths)[this.widths.length];
+    const floats = floatsOf(grouped.starts, this.widths);
     if (gradients.length === floats && counts.length === ids) return undefined;
     return new RangeError(
       `Cannot apply gradients: ${ids} ids in classes of widths ${this.widths.join(", ")} need ` +

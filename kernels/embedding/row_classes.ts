@@ -105,6 +105,13 @@ export function floatStarts(groupStarts: Uint32Array, widths: readonly number[])
   return starts;
 }
 
+/** Number of floats of the rows of one shard's ids, which are grouped by class. */
+export function floatsOf(classStarts: Uint32Array, widths: readonly number[]): number {
+  return widths.reduce((floats, width, i) => {
+    return floats + (classStarts[i + 1] - classStarts[i]) * width;
+  }, 0);
+}
+
 /**
  * Starts of one shard's classes, relative to the shard's first id, `groupStarts[shard · classes]`.
  */
