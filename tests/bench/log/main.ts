@@ -1,6 +1,7 @@
 /**
  * Appends to the event log: embedded in files, and on Redis and Valkey by fsync policy, for records
- * of 1 to 64 KiB. Durable appends, except where the server never syncs; 16 on the way at a time.
+ * of 1 to 64 KiB; 16 on the way at a time. Durable appends, and on a server that syncs every second
+ * also appends that wait for its memory only, as those of rankings do.
  *
  * All stores run in turns, so that a busy machine slows all of them; each figure is the median of
  * the rounds. Core time is this process and the server together. Every record is read back and
@@ -52,18 +53,18 @@ for (const program of ["redis-server", "valkey-server"] as const) {
     console.error(`${program} is not installed: its rows are missing`);
     continue;
   }
-  for (const fsync of ["always", "everysec", "no"] as const) {
-    targets.push(await onServer(program, fsync));
-  }
+  targets.push(await onServer(program, "always", "durable"));
+  targets.push(await onServer(program, "everysec", "durable"));
+  targets.push(await onServer(program, "everysec", "written"));
 }
 
 const measured = new Map<string, Figures[]>();
 for (const sizeKiB of sizesKiB) {
   for (let round = 0; round < ROUNDS; round++) {
     for (const target of targets) {
-      // A server that syncs once a second is slow by its policy: it need not be measured as often.
-      if (target.fsync === "everysec" && round % 2 === 1) continue;
-      const key = `${target.store} ${target.fsync} ${sizeKiB}`;
+      // An append that waits for the sync of each second need not be measured as often.
+      if (waitsForSecond(target) && round % 2 === 1) continue;
+      const key = `${inWords(target)} ${sizeKiB}`;
       const figures = await measure(target, sizeKiB * 1024);
       measured.set(key, [...measured.get(key) ?? [], figures]);
     }
@@ -76,6 +77,7 @@ if (Deno.args.includes("--json")) {
     sizesKiB.map((sizeKiB) => ({
       store: target.store,
       fsync: target.fsync,
+      until: target.until,
       sizeKiB,
       ...medians(target, sizeKiB),
     }))
@@ -86,7 +88,7 @@ for (const { close } of targets) await close();
 Deno.removeSync(root, { recursive: true });
 
 async function measure(target: Target, bytes: number): Promise<Figures> {
-  const count = target.fsync === "everysec" ? 3 * IN_FLIGHT : Math.max(64, ROUND_BYTES / bytes);
+  const count = waitsForSecond(target) ? 3 * IN_FLIGHT : Math.max(64, ROUND_BYTES / bytes);
   const record = new Uint8Array(bytes).map((_, i) => i % 251);
   const times: number[] = [];
   const before = await target.log.endOffset(0);
@@ -136,13 +138,13 @@ async function embedded(): Promise<Target> {
 
 async function onServer(
   program: ServerProgram,
-  fsync: "always" | "everysec" | "no",
+  fsync: "always" | "everysec",
+  until: AppendUntil,
 ): Promise<Target> {
-  const directory = `${root}/${program}-${fsync}`;
+  const directory = `${root}/${program}-${fsync}-${until}`;
   Deno.mkdirSync(directory);
-  // A server that never syncs is refused, so that one is changed after it was opened.
-  const appendfsync = fsync === "no" ? "everysec" : fsync;
-  const local = await LocalServer.start({ program, directory, settings: { appendfsync } });
+  const settings = { appendfsync: fsync };
+  const local = await LocalServer.start({ program, directory, settings });
   const server = await RedisServer.open({ url: local.url, mesh: "bench" });
   const log = await RedisEventLog.open({
     server,
@@ -152,11 +154,10 @@ async function onServer(
     writer: crypto.randomUUID(),
     writtenBudgetMs: 60_000,
   });
-  if (fsync === "no") await server.commands.send(["CONFIG", "SET", "appendfsync", "no"]);
   return {
     store: program.replace("-server", ""),
     fsync,
-    until: fsync === "no" ? "written" : "durable",
+    until,
     log,
     serverCoreMs: () => coreMsOf(local.pid),
     async close() {
@@ -165,6 +166,15 @@ async function onServer(
       await local.kill();
     },
   };
+}
+
+/** Whether an append waits for the sync of each second. */
+function waitsForSecond({ fsync, until }: Target): boolean {
+  return fsync === "everysec" && until === "durable";
+}
+
+function inWords({ store, fsync, until }: Target): string {
+  return until === "written" ? `${store} ${fsync}, ${until}` : `${store} ${fsync}`;
 }
 
 function ownCoreMs(): number {
@@ -178,8 +188,8 @@ function coreMsOf(pid: number | undefined): number {
   return (Number(fields[11]) + Number(fields[12])) * 1_000 / TICKS;
 }
 
-function medians({ store, fsync }: Target, sizeKiB: number): Figures {
-  const all = measured.get(`${store} ${fsync} ${sizeKiB}`) ?? [];
+function medians(target: Target, sizeKiB: number): Figures {
+  const all = measured.get(`${inWords(target)} ${sizeKiB}`) ?? [];
   const median = (of: (figures: Figures) => number) => {
     const sorted = all.map(of).sort((a, b) => a - b);
     return Number(sorted[Math.floor(sorted.length / 2)].toFixed(3));
@@ -197,7 +207,7 @@ function print(target: Target, sizeKiB: number): void {
   const { appendsPerSecond, p50Ms, p99Ms, coreMicros } = medians(target, sizeKiB);
   console.log(
     [
-      `${target.store} ${target.fsync}`.padEnd(22),
+      inWords(target).padEnd(26),
       `${sizeKiB} KiB`.padStart(7),
       `${appendsPerSecond.toLocaleString("en")}/s`.padStart(12),
       `p50 ${p50Ms.toFixed(2)} ms`.padStart(14),
