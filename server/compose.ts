@@ -22,7 +22,7 @@ export interface ComposeOptions {
 
 /**
  * Starts the nodes and the actors of the configuration's plan in one process, then the gateway in
- * front of them. The start has no time limit; its progress is logged.
+ * front of them. The start has no time limit; `onStep` takes its progress.
  *
  * @throws {Error} When a part cannot start; then everything that had started is stopped and
  * `environment` is closed.

@@ -2,10 +2,11 @@
  * The composition of one host of a mesh of several processes: the same actors as in one process, as
  * far as the roles of the host have them.
  */
-import type { CairnConfiguration, HostOptions } from "../configuration/configuration.ts";
+import type { CairnConfiguration } from "../configuration/configuration.ts";
 import type { ComposeOptions } from "./compose.ts";
 import { hostDefinitions, requireStores } from "./definitions.ts";
 import type { HostEnvironment } from "./environment.ts";
+import { hostOf } from "./host_of.ts";
 import { hostPages } from "./host_pages.ts";
 import { openGateway, type RunningMesh } from "./open_gateway.ts";
 import { blobsPlaceOf, HostBlobs } from "./host_blobs.ts";
@@ -17,28 +18,6 @@ import { type RunningHost, withActors } from "./start_actors.ts";
 export interface ComposedHost extends RunningHost {
   /** The mesh as this host sees it, where it serves; undefined on other hosts. */
   readonly serving: RunningMesh | undefined;
-}
-
-/** There is no such host in the configuration. */
-export class UnknownHostError extends Error {
-  override readonly name = "UnknownHostError";
-}
-
-/**
- * The options of a host.
- *
- * @throws {UnknownHostError} The configuration has no such host.
- */
-export function hostOf({ mesh }: CairnConfiguration, name: string): HostOptions {
-  if (mesh === undefined) {
-    throw new UnknownHostError(
-      "The configuration has no section mesh, so there is one process: start it by `cairn serve`.",
-    );
-  }
-  const host = mesh.hosts.find((each) => each.name === name);
-  if (host !== undefined) return host;
-  const names = mesh.hosts.map((each) => each.name).join(", ");
-  throw new UnknownHostError(`mesh.hosts has no host "${name}"; it has ${names}.`);
 }
 
 /**

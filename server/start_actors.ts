@@ -26,7 +26,6 @@ import {
   startPlacement,
   threadsTold,
 } from "./start_placement.ts";
-import { StartProgress } from "./start_progress.ts";
 import type { UnplacedPart } from "./unplaced_parts.ts";
 
 /** One process at work. */
@@ -97,7 +96,7 @@ const SPAWN_RETRY_MS = 500;
 
 /**
  * Starts the nodes and the actors of a process, and runs `work` on them while the actors are made.
- * The start has no time limit; its progress is logged.
+ * The start has no time limit; `onStep` takes its progress.
  *
  * @throws {Error} When a part cannot start, or from `work`; then everything that had started is
  * stopped and the environment is closed.
@@ -142,14 +141,13 @@ export async function withActors<T>(
     }
     await environment.close();
   });
-  const progress = new StartProgress({ clock: home.clock, telemetry: home.telemetry, onStep });
   try {
     const { placement } = environment;
     const blobs = placement && present(fence, "a mesh that places parts fences snapshots").blobs;
     const { clock, telemetry } = home;
-    const waiting = { clock, telemetry, onStep: (step: string) => progress.enter(step) };
+    const waiting = { clock, telemetry, onStep };
     if (placement !== undefined && blobs !== undefined) {
-      progress.enter("joining the mesh");
+      onStep?.("joining the mesh");
       opened = await openStores(() => openPlacement(placement, blobs, waiting), waiting);
       configuration = withDivisions(configuration, divisionsOf(opened.view.identity));
       await openStores(() => extendLogs(configuration, logs), waiting);
@@ -158,7 +156,7 @@ export async function withActors<T>(
     const plan = all.filter(({ kind }) => placement === undefined || !placedKinds.has(kind));
     let othersBegun: Promise<void> | undefined;
     if (nodes.length > 0 || part !== undefined) {
-      progress.enter(`starting ${counted(nodes.length, "thread")}`);
+      onStep?.(`starting ${counted(nodes.length, "thread")}`);
       othersBegun = environment.startNodes({
         nodes,
         placement: placementOf(plan),
@@ -166,11 +164,11 @@ export async function withActors<T>(
       });
     }
     const onSpawn: MeshStartOptions["onSpawn"] = ({ kind, key }, index, count) => {
-      progress.enter(`making ${kind}/${key}, actor ${index + 1} of ${count}`);
+      onStep?.(`making ${kind}/${key}, actor ${index + 1} of ${count}`);
     };
     const starting = mesh.start(plan, { onSpawn, othersBegun });
     const made = starting.then(() => {
-      progress.enter("opening the gateway");
+      onStep?.("opening the gateway");
     });
     made.catch(() => {}); // `work` awaits it
     await othersBegun;
@@ -204,8 +202,6 @@ export async function withActors<T>(
   } catch (error) {
     await stop();
     throw error;
-  } finally {
-    progress.end();
   }
 }
 

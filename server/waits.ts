@@ -10,7 +10,6 @@ import { behind } from "./joiners.ts";
 import { addresses } from "./addresses.ts";
 import { missingRoles, trainersToBegin } from "./missing_roles.ts";
 import { ServingReplicas } from "./serving_replicas.ts";
-import { StartProgress } from "./start_progress.ts";
 
 const POLL_MS = 20;
 const ASK_BUDGET_MS = 5_000;
@@ -18,7 +17,7 @@ const ASK_BUDGET_MS = 5_000;
 const POLLS_PER_COUNT = 50;
 
 export interface WaitOptions {
-  /** Takes the current step, in words. */
+  /** Takes the current step in words, again and again. */
   readonly onStep?: (step: string) => void;
   /** The wait ends too when this settles. */
   readonly until?: Promise<unknown>;
@@ -26,8 +25,7 @@ export interface WaitOptions {
 
 /**
  * Resolves when the mesh can rank and every replica of this host has been filled, however long that
- * takes; logs the progress. In a rolling restart the hosts whose replicas answer meanwhile are
- * stopped next.
+ * takes. In a rolling restart the hosts whose replicas answer meanwhile are stopped next.
  */
 export async function waitUntilReady(
   running: RunningMesh,
@@ -38,16 +36,11 @@ export async function waitUntilReady(
     ended = true;
   };
   until?.then(end, end);
-  const { clock, telemetry } = running.mesh.home;
-  const progress = new StartProgress({ clock, telemetry, onStep });
-  progress.enter("filling the serving replicas");
-  try {
-    for (let polls = 1; !ended && !(await canRank(running) && await areFilled(running)); polls++) {
-      if (polls % POLLS_PER_COUNT === 0) progress.enter(await fillingStep(running));
-      await new Promise<void>((resolve) => clock.schedule(POLL_MS, resolve));
-    }
-  } finally {
-    progress.end();
+  const { clock } = running.mesh.home;
+  onStep?.("filling the serving replicas");
+  for (let polls = 1; !ended && !(await canRank(running) && await areFilled(running)); polls++) {
+    if (polls % POLLS_PER_COUNT === 0) onStep?.(await fillingStep(running));
+    await new Promise<void>((resolve) => clock.schedule(POLL_MS, resolve));
   }
 }
 

@@ -3,6 +3,8 @@
  */
 import { beginThreads } from "../../server/machine/begin_threads.ts";
 import { stopSignal } from "../../server/machine/stop_signal.ts";
+import { withHost } from "../../server/machine/with_host.ts";
+import { StoppedEarlyError } from "../../server/machine/with_process.ts";
 import type { Output } from "../command_line.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import { notice } from "../notice.ts";
@@ -14,12 +16,8 @@ export async function runNode(flags: NodeFlags, output: Output): Promise<void> {
   const configuration = await loadConfiguration(config, { assignments: set });
   const stopping = stopSignal();
   stopping.then((reason) => notice(output, `${reason}: finishing what is under way`));
+  // Before the modules of the server: this thread loads them while the others load theirs.
   using threads = beginThreads(configuration, host);
-  // Only now: this thread loads the modules of the server while the others load theirs.
-  const [{ withHost }, { StoppedEarlyError }] = await Promise.all([
-    import("../../server/machine/with_host.ts"),
-    import("../../server/machine/with_process.ts"),
-  ]);
   await withHost(
     configuration,
     host,

@@ -3,6 +3,7 @@
  */
 import { beginThreads } from "../../server/machine/begin_threads.ts";
 import { stopSignal } from "../../server/machine/stop_signal.ts";
+import { StoppedEarlyError, withServer } from "../../server/machine/with_server.ts";
 import type { Output } from "../command_line.ts";
 import { isImportOpen } from "../import/checkpoint.ts";
 import { loadConfiguration } from "../load_configuration.ts";
@@ -25,9 +26,8 @@ export async function serve(flags: ServeFlags, output: Output): Promise<void> {
   );
   const stopping = stopSignal();
   stopping.then((reason) => notice(output, `${reason}: finishing what is under way`));
+  // Before the modules of the server: this thread loads them while the others load theirs.
   using threads = beginThreads(configuration);
-  // Only now: this thread loads the modules of the server while the others load theirs.
-  const { StoppedEarlyError, withServer } = await import("../../server/machine/with_server.ts");
   await withServer(
     configuration,
     { writeLog: output.err, logLevelMin: "info", stopping, threads },

@@ -56,7 +56,7 @@ export class HttpPort {
   /** In no order: an ended request gives its index to the last one. */
   readonly #pending: PendingRequest[] = [];
   #server: HttpServer | undefined;
-  #state: State = { kind: "starting", progress: "opening the stores" };
+  #state: State = { kind: "starting", progress: "the port is open" };
   #onDrained: (() => void) | undefined;
 
   private constructor(drainMs: number) {

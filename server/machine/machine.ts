@@ -32,8 +32,8 @@ import { present } from "../../structures/invariant.ts";
 import { largeMemories } from "../../structures/large_memories.ts";
 import { denoNetwork } from "../../mesh/adapters/tcp/deno_network.ts";
 import type { HostLinks } from "../../mesh/adapters/tcp/host_links.ts";
-import { hostOf } from "../compose_host.ts";
 import type { Environment, HostEnvironment, NodesRequest } from "../environment.ts";
+import { hostOf } from "../host_of.ts";
 import { openStores } from "../open_stores.ts";
 import { hasPlacement, homeNodeOf, nodesOf } from "../layout.ts";
 import { workerEntry } from "./begin_threads.ts";
@@ -205,6 +205,7 @@ async function openProcess<S extends MeshStorage | BlobStorage>(
     tracing: new RecentSpans({ clock, random, exporter: openTelemetryTracing() }),
     onFailure,
   });
+  onStep?.("opening the stores");
   const storage = await openStores(() => open(telemetry), { clock, telemetry, onStep });
   const background = BackgroundThreads.start(home.clock);
   const hugePages = HugePages.start(home.clock, largeMemories);

@@ -1,11 +1,10 @@
 /**
  * Runs one host of a mesh of several processes, with its HTTP port if it has one, around a piece of
- * work.
+ * work. The modules of the host are loaded within its start.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { type ComposedHost, composeHost, hostOf } from "../compose_host.ts";
-import { waitUntilReady } from "../waits.ts";
-import { openHostMachine } from "./machine.ts";
+import type { ComposedHost } from "../compose_host.ts";
+import { hostOf } from "../host_of.ts";
 import { type ServedProcess, type ServerOptions, withProcess } from "./with_process.ts";
 
 /**
@@ -31,14 +30,14 @@ export async function withHost<T>(
         port: http.port,
         setting: `mesh.hosts.${name}.http`,
       },
-      start: async (machine) =>
-        await composeHost(
-          configuration,
-          await openHostMachine(configuration, name, machine),
-          machine,
-        ),
+      async start(machine) {
+        const { startHost } = await import("./start_host.ts");
+        return await startHost(configuration, name, machine);
+      },
       async ready({ serving }, wait) {
-        if (serving !== undefined) await waitUntilReady(serving, wait);
+        if (serving === undefined) return;
+        const { waitUntilReady } = await import("../waits.ts");
+        await waitUntilReady(serving, wait);
       },
     },
     options,

@@ -2,12 +2,19 @@
  * Runs one process of a mesh with its HTTP port around a piece of work.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { jsonLine, terminalLine } from "../../mesh/adapters/prometheus/log_lines.ts";
+import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
+import {
+  jsonLine,
+  logLevels,
+  type LogLine,
+  terminalLine,
+} from "../../mesh/adapters/prometheus/log_lines.ts";
 import type { LogLevel } from "../../mesh/ports/telemetry.ts";
 import type { ComposeOptions } from "../compose.ts";
 import type { RunningHost } from "../start_actors.ts";
 import { HttpPort, type HttpPortOptions } from "./http_port.ts";
 import type { MachineOptions } from "./machine.ts";
+import { StartProgress } from "./start_progress.ts";
 
 /** A process that answers HTTP. */
 export interface ServedProcess<H> {
@@ -33,6 +40,7 @@ export interface ProcessToRun<H extends RunningHost> {
   readonly configuration: CairnConfiguration;
   /** Undefined = no HTTP server. */
   readonly http: Omit<HttpPortOptions, "drainMs"> | undefined;
+  /** Loads the modules of the process, which takes longer than all else before, and starts it. */
   start(options: MachineOptions & ComposeOptions): Promise<H>;
   /** Resolves when requests can be passed on, or `until` settles. */
   ready(
@@ -51,7 +59,8 @@ const DRAIN_GRACE_MS = 1_000;
 
 /**
  * Opens the port, starts the process, waits until it is ready, runs `work`, and stops everything,
- * also when `work` fails. The start takes as long as it needs; meanwhile requests are answered 503.
+ * also when `work` fails. The start takes as long as it needs; meanwhile requests are answered 503,
+ * and the log says every ten seconds what it is at.
  *
  * @throws {StoppedEarlyError} When `stopping` resolved before the process was ready.
  * @throws {Error} From `work`, or when the process cannot start or has failed for good.
@@ -73,13 +82,22 @@ export async function withProcess<H extends RunningHost, T>(
     ...http,
     drainMs: configuration.gateway.deadlineMs + DRAIN_GRACE_MS,
   });
-  const onStep = (step: string) => port?.report(step);
-  const starting = start({
-    writeLog: (line) => {
-      const asText = Deno.stderr.isTerminal() ? terminalLine : jsonLine;
-      options.writeLog(asText(line, Date.now()) + "\n");
+  const { logLevelMin = "warn" } = options;
+  const writeLog = (line: LogLine) => {
+    const asText = Deno.stderr.isTerminal() ? terminalLine : jsonLine;
+    options.writeLog(asText(line, Date.now()) + "\n");
+  };
+  const progress = new StartProgress("loading the modules", {
+    clock: new DenoClock(),
+    log(line) {
+      if (logLevels.indexOf(line.level) >= logLevels.indexOf(logLevelMin)) writeLog(line);
     },
-    logLevelMin: options.logLevelMin ?? "warn",
+    onStep: (step) => port?.report(step),
+  });
+  const onStep = (step: string) => progress.enter(step);
+  const starting = start({
+    writeLog,
+    logLevelMin,
     threads: options.threads,
     onFatal(error) {
       reject(error);
@@ -91,9 +109,11 @@ export async function withProcess<H extends RunningHost, T>(
   try {
     mesh = await Promise.race([starting, notServing]);
     await Promise.race([ready(mesh, { onStep, until: notServing }), notServing]);
+    progress.end();
     port?.serve(mesh.fetch);
     return await Promise.race([work({ mesh, url: port?.url, failure }), failure]);
   } finally {
+    progress.end();
     await port?.close();
     // A mesh that still starts has learned nothing: it stops when it can, or with the process.
     if (mesh === undefined) starting.then((late) => late.stop()).catch(() => {});

@@ -1,11 +1,10 @@
 /**
- * Runs a whole mesh in one process, with its HTTP port, around a piece of work.
+ * Runs a whole mesh in one process, with its HTTP port, around a piece of work. The modules of the
+ * mesh are loaded within its start.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { present } from "../../structures/invariant.ts";
 import type { RunningMesh } from "../compose.ts";
-import { waitUntilReady } from "../waits.ts";
-import { startMesh } from "./start_mesh.ts";
 import {
   type ServedProcess,
   type ServerOptions,
@@ -36,8 +35,14 @@ export async function withServer<T>(
     {
       configuration,
       http: { ...configuration.http, setting: "--port (0 = any free one)" },
-      start: (machine) => startMesh(configuration, machine),
-      ready: waitUntilReady,
+      async start(machine) {
+        const { startMesh } = await import("./start_mesh.ts");
+        return await startMesh(configuration, machine);
+      },
+      async ready(mesh, wait) {
+        const { waitUntilReady } = await import("../waits.ts");
+        await waitUntilReady(mesh, wait);
+      },
     },
     options,
     ({ mesh, url, failure }) => work({ mesh, url: present(url, "a server has a port"), failure }),

@@ -145,8 +145,6 @@ Deno.test("a start takes as long as it needs, and says how far it is", async () 
   const mesh = await world.settle(composing, 3_600_000);
   await world.settle(waitUntilReady(mesh), 3_600_000);
   assert.ok(steps.some((step) => /^making embedding_shard\/0, actor 1 of \d+$/.test(step)));
-  const logged = world.telemetry.lines.filter(({ message }) => message.startsWith("starting: "));
-  assert.ok(logged.length >= 30, `${logged.length} lines about five minutes`);
   await world.settle(mesh.stop());
 });
 

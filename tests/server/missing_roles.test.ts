@@ -61,7 +61,8 @@ Deno.test("a start that waits for rows says which hosts to start, and for which 
     meshView: () => Promise.resolve(meshView({ hosts, placements })),
   } as unknown as RunningMesh;
   const steps: string[] = [];
-  const waiting = waitUntilReady(running, { onStep: (step) => steps.push(step) });
+  const onStep = (step: string) => void (step === steps.at(-1) || steps.push(step));
+  const waiting = waitUntilReady(running, { onStep });
   await clock.advance(2_000);
   hosts = [edge, learn, hostRecord("tables", { roles: ["shards"] })];
   await clock.advance(2_000);

@@ -46,7 +46,7 @@ function assertAbsent(loaded: readonly string[], absent: readonly string[]): voi
 Deno.test("a server loads the client of Redis and S3 only where it is configured", async () => {
   const loaded = [
     ...await loadedBy("cli/serve/serve.ts"),
-    ...await loadedBy("server/machine/with_server.ts"),
+    ...await loadedBy("server/machine/start_mesh.ts"),
   ];
   // Names as the other assertions expect them.
   for (const part of ["gateway/app.ts", "npm:zod@", "node:sqlite", "actors/joiner/joiner.ts"]) {
