@@ -16,6 +16,11 @@ export interface OwnBlobs {
   readonly mark?: MeshMark;
   /** The oldest snapshot that the mesh keeps; absent before the first one is finished. */
   readonly oldestSnapshot?: string;
+  /**
+   * By partition of the example log, the first row that an operator has not given up; absent =
+   * none were given up.
+   */
+  readonly examplesFrom?: readonly number[];
 }
 
 /** The blob store of a host is not that of its mesh. */

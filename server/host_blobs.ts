@@ -55,9 +55,9 @@ export class HostBlobs {
 
   /** The store from which the parts of the mesh begin that are made on this host. */
   ownBlobsOf(
-    { identity: { mesh, blobsMark }, oldestSnapshot }: Pick<
+    { identity: { mesh, blobsMark }, oldestSnapshot, examplesFrom }: Pick<
       MeshView,
-      "identity" | "oldestSnapshot"
+      "identity" | "oldestSnapshot" | "examplesFrom"
     >,
   ): OwnBlobs {
     const { place } = this.#options;
@@ -65,22 +65,29 @@ export class HostBlobs {
       place,
       ...(blobsMark !== undefined && { mark: { mesh, mark: blobsMark } }),
       ...(oldestSnapshot !== undefined && { oldestSnapshot }),
+      ...(examplesFrom !== undefined && { examplesFrom }),
     };
   }
 
   /**
    * Makes this the store of the mesh, whatever it lacks, for an operator: all parts begin from its
    * newest snapshot. Its earlier marks go, so that no copy of it is taken for it.
+   *
+   * @param examplesFrom By partition, the row at which the example log begins: what it has trimmed
+   *   and that snapshot has not learned is given up.
    */
-  async accept(
-    { coordination, mesh }: { coordination: Pick<Coordination, "acceptLoss">; mesh: string },
-  ): Promise<void> {
+  async accept({ coordination, mesh, examplesFrom }: {
+    readonly coordination: Pick<Coordination, "acceptLoss">;
+    readonly mesh: string;
+    readonly examplesFrom: readonly number[];
+  }): Promise<void> {
     const { blobs, run: { host, incarnation: mark } } = this.#options;
     const before = await listMarks(blobs);
     const [newestSnapshot] = await listSnapshots(blobs);
     await putMark(blobs, { mesh, mark }, host);
     await coordination.acceptLoss({
       mark,
+      examplesFrom,
       ...(newestSnapshot !== undefined && { newestSnapshot }),
     });
     for (const each of before) await deleteMark(blobs, each);

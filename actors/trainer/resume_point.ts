@@ -19,12 +19,15 @@ import {
 } from "../../records/snapshot_manifest.ts";
 import type { TrainerPart } from "../../records/snapshot_parts.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
+import { type ExampleBegin, exampleBegin } from "../../records/example_begin.ts";
 import { lastChunkOf } from "../../records/last_record.ts";
-import { readOwnManifests } from "../../records/own_blobs.ts";
+import { type OwnBlobs, readOwnManifests } from "../../records/own_blobs.ts";
 import { NO_JUDGEMENT, readTrainerStates, type TrainerState } from "../../records/trainer_state.ts";
+import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { LearnedChunk } from "../embedding_shard/protocol.ts";
 import type { TrainerOptions } from "./options.ts";
+import type { Progress } from "./example_batch.ts";
 import type { AppliedSequences } from "./shard_client.ts";
 
 /**
@@ -67,12 +70,14 @@ export interface ResumePoint {
 }
 
 /**
- * The newest snapshot whose cut every shard has reached; undefined without any snapshot.
+ * The newest snapshot whose cut every shard has reached; undefined without any snapshot. One behind
+ * which the example log is trimmed is chosen only where all others are such too.
  *
  * Where the partitions belonged to several trainers, the weights and the optimizer's state are the
  * means of theirs.
  *
  * @param applied The sequences of the shards, of the partitions that are wanted.
+ * @param isTrimmed Whether the log has trimmed rows that a part has not learned. Default: never.
  * @throws {ShardBehindError} When a shard is behind all snapshots: the rows it lacks cannot be
  * learned again.
  * @throws {OtherBlobsError | SnapshotsLostError} The store is not that of the options.
@@ -81,6 +86,7 @@ export async function findResumePoint(
   blobs: BlobStore,
   applied: AppliedSequences,
   { partitionedFrom, ownBlobs }: Pick<TrainerOptions, "partitionedFrom" | "ownBlobs"> = {},
+  isTrimmed: (part: TrainerPart) => boolean = () => false,
 ): Promise<ResumePoint | undefined> {
   const manifests = await readOwnManifests(blobs, ownBlobs);
   if (manifests.length === 0) return undefined;
@@ -88,13 +94,15 @@ export async function findResumePoint(
   const all = manifests.map((manifest) => {
     return { manifest, parts: partsOf(manifest, partitions, partitionedFrom?.second) };
   });
+  const whole = all.filter(({ parts }) => !parts.some(isTrimmed));
+  const usable = whole.length > 0 ? whole : all.slice(0, 1);
   const lowest = new Map([...applied].map(([partition, byShard]) => {
     return [partition, Math.min(...byShard)] as const;
   }));
   const behind = (part: TrainerPart) => part.sequence > (lowest.get(part.partition) ?? 0);
-  const found = all.find(({ parts }) => !parts.some(behind));
+  const found = usable.find(({ parts }) => !parts.some(behind));
   if (found === undefined) {
-    const oldest = present(all.at(-1), "there are snapshots");
+    const oldest = present(usable.at(-1), "there are snapshots");
     const part = present(oldest.parts.find(behind), "one is behind");
     throw new ShardBehindError(part, lowest.get(part.partition) ?? 0);
   }
@@ -156,22 +164,82 @@ export class ExamplesLostError extends Error {
 }
 
 /**
- * Checks that the log has the records before the snapshot's cut, and that no other records have
- * their offsets.
+ * The example log has trimmed examples that the snapshot has not learned, since later ones had:
+ * these were lost, or the store is an older copy of itself.
+ */
+export class ExamplesTrimmedError extends Error {
+  override readonly name = "ExamplesTrimmedError";
+  constructor(partition: number, sequence: number, firstRow: number) {
+    super(
+      `Cannot resume training: the snapshots that are left have ${counted(sequence, "row")} of ` +
+        `partition ${partition}, and the example log (examples/${partition}) begins at row ` +
+        `${firstRow}: ${counted(firstRow - sequence, "example")} would not be learned again. Put ` +
+        "the later snapshots back, or see whether the right volume is mounted. Where they are " +
+        "lost, `cairn recover --accept-loss` lets a mesh on Redis go on without these examples; " +
+        "one process goes on after a restore of the snapshot with --examples skip.",
+    );
+  }
+}
+
+/**
+ * Tells of a snapshot's parts whether the log has trimmed rows that they have not learned, and that
+ * were not given up.
+ */
+export async function trimmedBehind(
+  log: Pick<EventLog, "read">,
+  partitions: readonly number[],
+  { examplesFrom }: Pick<OwnBlobs, "examplesFrom"> = {},
+): Promise<(part: TrainerPart) => boolean> {
+  const begins = new Map<number, number>();
+  for (const partition of partitions) {
+    const { row = 0 } = await exampleBegin(log, partition) ?? {};
+    if (row > (examplesFrom?.[partition] ?? 0)) begins.set(partition, row);
+  }
+  return ({ partition, sequence }) => (begins.get(partition) ?? 0) > sequence;
+}
+
+/**
+ * Checks that the log has all rows after a cut, but for those that were given up.
  *
+ * @param examplesFrom The first row that an operator has not given up.
+ * @returns Where the log begins, if that is behind the cut.
+ * @throws {ExamplesTrimmedError} When it has trimmed others.
+ */
+export async function requireUntrimmed(
+  log: Pick<EventLog, "read">,
+  { partition, sequence }: Pick<TrainerPart, "partition" | "sequence">,
+  examplesFrom = 0,
+): Promise<ExampleBegin | undefined> {
+  const begin = await exampleBegin(log, partition);
+  if (begin === undefined || begin.row <= sequence) return undefined;
+  if (begin.row > examplesFrom) throw new ExamplesTrimmedError(partition, sequence, begin.row);
+  return begin;
+}
+
+/**
+ * Checks that the log has the records before the snapshot's cut and all rows after it, and that no
+ * other records have their offsets.
+ *
+ * @param examplesFrom The first row that an operator has not given up.
+ * @returns Where the rows after the cut begin: behind the cut where some were given up.
  * @throws {ExamplesLostError} When it ends before, or holds others.
+ * @throws {ExamplesTrimmedError} When it has trimmed rows after the cut that were not given up.
  */
 export async function requireExamples(
   log: Pick<EventLog, "endOffset" | "read">,
   part: TrainerPart,
-): Promise<void> {
-  const { partition, offset, lastChunk } = part;
+  examplesFrom = 0,
+): Promise<Progress> {
+  const { partition, sequence, offset, lastChunk, learnedThroughMs } = part;
   const endOffset = await log.endOffset(partition);
   if (offset > endOffset) {
     throw new ExamplesLostError(part, `the log ends at offset ${endOffset}`);
   }
-  if (lastChunk === undefined) return;
-  if (await lastChunkOf(log, BatchKernel.create(), part) === lastChunk) return;
+  const begin = await requireUntrimmed(log, part, examplesFrom);
+  if (begin !== undefined) return { sequence: begin.row, offset: begin.offset, learnedThroughMs };
+  if (lastChunk === undefined || await lastChunkOf(log, BatchKernel.create(), part) === lastChunk) {
+    return { sequence, offset, learnedThroughMs };
+  }
   throw new ExamplesLostError(part, "the log has other examples there: those learned were lost");
 }
 

@@ -6,7 +6,7 @@ import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { PartitionStart } from "./chunk_batches.ts";
-import type { Progresses } from "./example_batch.ts";
+import type { Progress, Progresses } from "./example_batch.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { TrainerMessage } from "./protocol.ts";
 import type { Recovery } from "./recovery.ts";
@@ -16,7 +16,9 @@ import {
   type LearnedChunks,
   requireExamples,
   requireLearned,
+  requireUntrimmed,
   restoreModel,
+  trimmedBehind,
   warnOfDifferences,
   warnOfTrimmed,
 } from "./resume_point.ts";
@@ -61,8 +63,9 @@ export async function serveNewest(parts: StartParts): Promise<boolean> {
  * all shards have reached.
  *
  * @param applied The sequences up to which each shard has applied the partitions' gradients.
- * @returns The snapshot's cut, by partition; empty without a snapshot.
+ * @returns By partition, where the rows after the snapshot's cut begin; empty without a snapshot.
  * @throws {ExamplesLostError} When the log ends before the cut.
+ * @throws {ExamplesTrimmedError} When it begins behind the cut.
  * @throws {ShardAheadError} When it has lost a chunk of which a shard has learned.
  */
 export async function resumeModel(
@@ -87,24 +90,25 @@ async function restoreNewest(
   { refusals, recovery }: { readonly refusals: Refusals; readonly recovery: Recovery },
 ): Promise<Progresses> {
   const { context: { telemetry }, blobs, exampleLog, session } = parts;
-  const { name, partitions } = parts.options;
-  const resume = await findResumePoint(blobs, applied, parts.options);
-  if (resume === undefined) {
-    for (const partition of partitions) {
-      await warnOfTrimmed(telemetry, name, exampleLog, partition);
-    }
-    return new Map();
+  const { name, partitions, ownBlobs } = parts.options;
+  const isTrimmed = await trimmedBehind(exampleLog, partitions, ownBlobs);
+  const resume = await findResumePoint(blobs, applied, parts.options, isTrimmed);
+  const cut = new Map<number, Progress>();
+  for (const partition of partitions) {
+    const part = resume?.parts.find((each) => each.partition === partition);
+    const examplesFrom = ownBlobs?.examplesFrom?.[partition];
+    if (part !== undefined) {
+      cut.set(partition, await requireExamples(exampleLog, part, examplesFrom));
+    } else if (resume !== undefined || ownBlobs !== undefined) {
+      await requireUntrimmed(exampleLog, { partition, sequence: 0 }, examplesFrom);
+    } else await warnOfTrimmed(telemetry, name, exampleLog, partition);
   }
+  if (resume === undefined) return cut;
   const { state } = resume;
-  for (const part of resume.parts) await requireExamples(exampleLog, part);
   const differences = await restoreModel(session, refusals.aboveGivenUp(state.model));
   warnOfDifferences(telemetry, name, differences);
   recovery.restore(state.judgement);
-  return new Map(
-    resume.parts.map(({ partition, sequence, offset, learnedThroughMs }) => {
-      return [partition, { sequence, offset, learnedThroughMs }];
-    }),
-  );
+  return cut;
 }
 
 /**

@@ -62,10 +62,10 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
     const place = blobsPlaceOf(storage);
     const from = newest === undefined ? "none" : shortName(newest.name);
     const lacks = lackOf(current, newest, marks);
-    if (lacks !== undefined && flags.fromSnapshot !== from) {
+    if ((lacks !== undefined || examplesLost > 0) && flags.fromSnapshot !== from) {
       throw new CommandError(
-        `${place} lacks ${lacks} of this mesh. Nothing has changed. See whether its volume is ` +
-          `mounted. Where that is lost, add --from-snapshot ${from}: ` +
+        `${place} lacks ${lacks ?? "later snapshots"} of this mesh. Nothing has changed. See ` +
+          `whether its volume is mounted. Where that is lost, add --from-snapshot ${from}: ` +
           `${beginText(newest, examplesLost)}.`,
       );
     }
@@ -73,7 +73,11 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
       !await store.isLossTold();
     const host = present(configuration.mesh?.hosts[0], "a mesh has hosts").name;
     const run = { host, incarnation: crypto.randomUUID() };
-    await new HostBlobs({ blobs, place, run }).accept({ coordination, mesh: identity.mesh });
+    await new HostBlobs({ blobs, place, run }).accept({
+      coordination,
+      mesh: identity.mesh,
+      examplesFrom: ranges.map(({ begin }) => begin.sequence),
+    });
     if (flags.json) {
       const restore = beyond && { restore: beyond };
       output.out(`${JSON.stringify({ recovered: true, ...restore, examplesLost })}\n`);

@@ -258,6 +258,8 @@ export interface AcceptedBlobs {
   readonly mark: string;
   /** Its newest snapshot, from which all parts begin; absent where it has none. */
   readonly newestSnapshot?: string;
+  /** The examples that are given up; see {@link MeshView.examplesFrom}. Default: none. */
+  readonly examplesFrom?: readonly number[];
 }
 
 /** A document that the operator and the controller write in turns. */
@@ -299,6 +301,11 @@ export interface MeshView {
    * learned, so no part begins from one. Undefined before the first snapshot is finished.
    */
   readonly oldestSnapshot: string | undefined;
+  /**
+   * By partition of the example log, the first row that an operator has not given up: rows before
+   * it may be neither in the log nor in a snapshot from which a part begins. Undefined = none were.
+   */
+  readonly examplesFrom: readonly number[] | undefined;
   readonly plan: PlanRecord | undefined;
   /** The last change of the number of shards, trainers or partitions. */
   readonly reshard: ReshardRecord | undefined;

@@ -3,6 +3,7 @@
  */
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
+import { exampleBegin } from "../../records/example_begin.ts";
 import { decodeExamples, nextRowOf } from "../../records/example_chunk.ts";
 
 /** A position between two chunks of a partition. */
@@ -35,13 +36,12 @@ export async function exampleRanges(log: EventLog): Promise<ExampleRange[]> {
 
 async function rangeOf(log: EventLog, partition: number): Promise<ExampleRange> {
   const end = await log.endOffset(partition);
-  const [first] = await log.read(partition, 0, 1);
+  const first = await exampleBegin(log, partition);
   const [last] = end === 0 ? [] : await log.read(partition, end - 1, 1);
   if (first === undefined || last === undefined) return { begin: LOG_BEGIN, end: LOG_BEGIN };
-  const { firstRow } = decodeExamples(first.bytes);
   const newest = decodeExamples(last.bytes);
   return {
-    begin: { offset: first.offset, sequence: firstRow, learnedThroughMs: 0 },
+    begin: { offset: first.offset, sequence: first.row, learnedThroughMs: 0 },
     end: {
       offset: end,
       sequence: nextRowOf(newest),

@@ -2,7 +2,11 @@
  * The world of a mesh of several hosts: a process for each host over revocable ports, the network
  * between them, a Redis server and a store of blobs that all of them use.
  */
-import { ExamplesLostError, requireExamples } from "../../actors/trainer/resume_point.ts";
+import {
+  ExamplesLostError,
+  ExamplesTrimmedError,
+  requireExamples,
+} from "../../actors/trainer/resume_point.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 import type { ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
@@ -15,6 +19,7 @@ import {
 import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
 import { readMesh } from "../../mesh/runtime/coordination/read_mesh.ts";
 import { records } from "../../mesh/runtime/coordination/record_keys.ts";
+import { exampleBegin } from "../../records/example_begin.ts";
 import type { TrainerPart } from "../../records/snapshot_parts.ts";
 import { HostBlobs } from "../../server/host_blobs.ts";
 import { present } from "../../structures/invariant.ts";
@@ -370,18 +375,31 @@ export class MeshWorld extends World {
     });
   }
 
-  /** Whether the example log has the chunks before the cut of a snapshot's part. */
-  async #hasExamplesOf(part: TrainerPart): Promise<boolean> {
+  /** The example log as an operator reads it. */
+  get #examples() {
     const log = this.redis.log("examples", this.#configuration.partitions.examples);
-    const examples = {
+    return {
+      partitions: log.partitions,
       endOffset: (partition: number) => Promise.resolve(log.endOffset(partition)),
       read: (...asked: Parameters<typeof log.read>) => Promise.resolve(log.read(...asked)),
     };
+  }
+
+  /** The row at which each partition of the example log begins. */
+  async #examplesFrom(): Promise<number[]> {
+    const log = this.#examples;
+    const partitions = Array.from({ length: log.partitions }, (_, partition) => partition);
+    const begins = await Promise.all(partitions.map((each) => exampleBegin(log, each)));
+    return begins.map((begin) => begin?.row ?? 0);
+  }
+
+  /** Whether the example log has the chunks before the cut of a snapshot's part, and all after. */
+  async #hasExamplesOf(part: TrainerPart): Promise<boolean> {
     try {
-      await requireExamples(examples, part);
+      await requireExamples(this.#examples, part);
       return true;
     } catch (error) {
-      if (error instanceof ExamplesLostError) return false;
+      if (error instanceof ExamplesLostError || error instanceof ExamplesTrimmedError) return false;
       throw error;
     }
   }
@@ -401,7 +419,11 @@ export class MeshWorld extends World {
       await this.blobs.deleteLostSnapshots((part) => this.#hasExamplesOf(part));
       const { identity } = this.view ?? {};
       // Redis may have lost the mesh itself: its hosts make it anew.
-      if (identity) await this.#blobsOfOperator().accept({ coordination, mesh: identity.mesh });
+      if (identity) {
+        const examplesFrom = await this.#examplesFrom();
+        const { mesh } = identity;
+        await this.#blobsOfOperator().accept({ coordination, mesh, examplesFrom });
+      }
       for (const known of stopped) this.#processes.startIfDown(known);
     });
   }

@@ -5,6 +5,7 @@
  * real processes with a real Redis or Valkey server.
  */
 import assert from "node:assert/strict";
+import { cp as copy } from "node:fs/promises";
 import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
 import { ownersWhen } from "./hosts_on_redis.ts";
 import { type TableHosts, withTableHosts } from "./table_hosts.ts";
@@ -12,6 +13,7 @@ import { type TableHosts, withTableHosts } from "./table_hosts.ts";
 const program = installedProgram();
 const LACKS = /data\) is not the store of this mesh: it lacks the mark .* volume is mounted/;
 const USERS = 40;
+const LATER = /shard \d cannot be placed on tables-2.* lacks snapshots\/\d+ and all later /;
 const NONE = /shard \d cannot be placed on tables-2.* lacks snapshots\/\d+ and .* it has none\./;
 
 /** Reads until the answer holds, and resolves with it. */
@@ -25,10 +27,14 @@ async function until<T>(read: () => Promise<T>, holds: (found: T) => boolean): P
   }
 }
 
-/** Users act, and all that is learned of them is in a snapshot; resolves with the newest event. */
-async function learned({ client, store }: TableHosts): Promise<number> {
+/**
+ * Users act, and all that is learned of them is in a snapshot; resolves with the newest event.
+ *
+ * @param from Number of the first visit.
+ */
+async function learned({ client, store }: TableHosts, from = 0): Promise<number> {
   let newest = 0;
-  for (let visit = 0; visit < USERS; visit++) {
+  for (let visit = from; visit < from + USERS; visit++) {
     const { rankingId } = await client.rank(`user-${visit}`, ["left", "right"]);
     const event = { eventId: `e-${visit}`, rankingId, item: "right", action: "click" };
     for (const { acceptedAtMs } of await client.post([event])) {
@@ -93,6 +99,46 @@ Deno.test({
       Deno.removeSync(`${data}/blobs/snapshots`, { recursive: true });
       await until(() => command("status"), (said) => NONE.test(said));
       await command("recover", "--accept-loss", "--from-snapshot", "none");
+      await ownersWhen(store, (owners) => owners.every((owner) => owner === "tables-2"));
+      const { rankingId } = await client.rank("user-0", ["left", "right"]);
+      const event = { eventId: "e-last", rankingId, item: "right", action: "click" };
+      const [{ acceptedAtMs }] = await client.post([event]);
+      await client.rankFresh("user-0", ["left", "right"], acceptedAtMs);
+    });
+  },
+});
+
+/** The snapshots in a folder that have their manifest. */
+function finished(folder: string): string[] {
+  return Array.from(Deno.readDirSync(folder), ({ name }) => name)
+    .filter((name) => Array.from(Deno.readDirSync(`${folder}/${name}`)).some(isManifest));
+}
+
+const isManifest = ({ name }: Deno.DirEntry) => name === "manifest.json";
+
+Deno.test({
+  name: "a mesh whose store is an older copy goes on without the examples that were trimmed since",
+  ignore: program === undefined,
+  async fn() {
+    await withTableHosts(program ?? "redis-server", async (world) => {
+      const { processes, client, store, command } = world;
+      await ownersWhen(store, () => true);
+      await learned(world);
+      const blobs = `${processes.configuration.replace("mesh.yaml", "data")}/blobs`;
+      const [name] = await until(
+        () => Promise.resolve(finished(`${blobs}/snapshots`)),
+        (names) => names.length > 0,
+      );
+      await copy(blobs, `${blobs}-copy`, { recursive: true });
+      // Each is behind the one before, and two are kept.
+      for (let snapshots = 1; snapshots <= 3; snapshots++) await learned(world, snapshots * USERS);
+
+      await processes.of("tables-1").kill("SIGKILL");
+      Deno.removeSync(blobs, { recursive: true });
+      Deno.renameSync(`${blobs}-copy`, blobs);
+      await until(() => command("status"), (said) => LATER.test(said));
+      const said = await command("recover", "--accept-loss", "--from-snapshot", name);
+      assert.match(said, /restores it from the newest snapshot; \d+ examples of which .* no more/);
       await ownersWhen(store, (owners) => owners.every((owner) => owner === "tables-2"));
       const { rankingId } = await client.rank("user-0", ["left", "right"]);
       const event = { eventId: "e-last", rankingId, item: "right", action: "click" };

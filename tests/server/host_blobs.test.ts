@@ -52,7 +52,7 @@ class MeshOfHosts {
       [this.#mark, this.#oldest] = [mark, newestSnapshot];
       return Promise.resolve();
     };
-    const owner = { coordination: { acceptLoss }, mesh: this.#mesh };
+    const owner = { coordination: { acceptLoss }, mesh: this.#mesh, examplesFrom: [] };
     return this.#blobsOf("operator", blobs).accept(owner);
   }
 
@@ -61,6 +61,7 @@ class MeshOfHosts {
     const view = {
       identity: { ...meshView().identity, ...this.#owner().identity },
       oldestSnapshot: this.#oldest,
+      examplesFrom: undefined,
     };
     const own = this.#blobsOf("a", blobs).ownBlobsOf(view);
     return (await readOwnManifests(blobs, own)).at(0)?.name;

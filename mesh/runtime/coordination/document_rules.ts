@@ -133,7 +133,10 @@ export function writePlan(
 }
 
 /** Puts all epochs beyond those that may have been lost; see {@link Coordination.acceptLoss}. */
-export function acceptLoss(view: RecordView, { mark, newestSnapshot }: AcceptedBlobs): void {
+export function acceptLoss(
+  view: RecordView,
+  { mark, newestSnapshot, examplesFrom }: AcceptedBlobs,
+): void {
   const identity = present(records.identity(view), "a mesh is opened before its loss is accepted");
   const { version, generation } = records.counts(view);
   const counts = { version: version + RECOVERY_STEP, generation: generation + RECOVERY_STEP };
@@ -148,6 +151,8 @@ export function acceptLoss(view: RecordView, { mark, newestSnapshot }: AcceptedB
   view.set(recordKeys.identity, json({ ...identity, sharding, dealing, blobsMark: mark }));
   if (newestSnapshot === undefined) view.delete(recordKeys.oldestSnapshot);
   else view.set(recordKeys.oldestSnapshot, newestSnapshot);
+  if (examplesFrom === undefined) view.delete(recordKeys.examplesFrom);
+  else view.set(recordKeys.examplesFrom, [...examplesFrom]);
   const reshard = records.reshard(view);
   if (reshard?.state === "asked") {
     view.set(recordKeys.reshard, json({ ...reshard, state: "cancelled" }));

@@ -21,6 +21,7 @@ export function readMesh(view: RecordView): MeshView {
     placements: new Map(placedKeys(identity).map((key) => [key, records.placement(view, key)])),
     manifest: records.manifest(view),
     oldestSnapshot: records.oldestSnapshot(view),
+    examplesFrom: records.examplesFrom(view),
     plan: records.plan(view),
     reshard: records.reshard(view),
   };

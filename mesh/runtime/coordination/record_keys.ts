@@ -26,6 +26,7 @@ export const recordKeys = {
   counts: "counts",
   manifest: "manifest",
   oldestSnapshot: "oldestSnapshot",
+  examplesFrom: "examplesFrom",
   plan: "plan",
   reshard: "reshard",
   host: (host: string) => `${HOST_PREFIX}${host}`,
@@ -54,6 +55,8 @@ export const records = {
     (view.get(recordKeys.counts) as Counts | undefined) ?? { version: 0, generation: 0 },
   manifest: (view: RecordView) => view.get(recordKeys.manifest) as ManifestRecord | undefined,
   oldestSnapshot: (view: RecordView) => view.get(recordKeys.oldestSnapshot) as string | undefined,
+  examplesFrom: (view: RecordView) =>
+    view.get(recordKeys.examplesFrom) as readonly number[] | undefined,
   plan: (view: RecordView) => view.get(recordKeys.plan) as PlanRecord | undefined,
   reshard: (view: RecordView) => view.get(recordKeys.reshard) as ReshardRecord | undefined,
   host: (view: RecordView, host: string) =>

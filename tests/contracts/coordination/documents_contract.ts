@@ -53,10 +53,12 @@ export function documentsContract(test: ContractTest): void {
 
   test("after an accepted loss the mesh keeps what its blob store has", async ({ mesh }) => {
     await mesh.recordOldestSnapshot("s2", { generation: 0, epochs: {} });
-    await mesh.acceptLoss({ mark: "m1", newestSnapshot: "s1" });
-    assert.equal((await mesh.read()).oldestSnapshot, "s1");
+    await mesh.acceptLoss({ mark: "m1", newestSnapshot: "s1", examplesFrom: [7, 0] });
+    const { oldestSnapshot, examplesFrom } = await mesh.read();
+    assert.deepEqual([oldestSnapshot, examplesFrom], ["s1", [7, 0]]);
     await mesh.acceptLoss({ mark: "m2" });
-    assert.equal((await mesh.read()).oldestSnapshot, undefined);
+    const later = await mesh.read();
+    assert.deepEqual([later.oldestSnapshot, later.examplesFrom], [undefined, undefined]);
   });
 
   test("a plan is written over the edition and the version that were read", async ({ mesh }) => {

@@ -62,6 +62,7 @@ function view(
     placements: new Map(Object.entries(placements) as [PlacedKey, Placement][]),
     manifest: undefined,
     oldestSnapshot: undefined,
+    examplesFrom: undefined,
     plan: undefined,
     reshard: undefined,
   };

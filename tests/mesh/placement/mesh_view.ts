@@ -69,6 +69,7 @@ export function meshView(parts: ViewParts = {}): MeshView {
     placements,
     manifest: undefined,
     oldestSnapshot: undefined,
+    examplesFrom: undefined,
     plan: parts.plan && { edition: 7, document: encodePlan(parts.plan) },
     reshard: parts.reshard,
   };
