@@ -5,6 +5,7 @@
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
+import { misfitOfPage } from "../../kernels/embedding/row_classes.ts";
 import { BufferPool } from "../../structures/buffer_pool.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 import {
@@ -157,6 +158,10 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   receive(message: EmbeddingShardMessage): void | Promise<void> {
+    if ("rowsMax" in message) {
+      const misfit = misfitOfPage(message.rowsMax);
+      if (misfit !== undefined) return this.#context.replyError(message, misfit);
+    }
     // Before all rows are loaded, and while the shard is frozen.
     const isHeldBack = this.#loading?.waiting.holdsBack(message) === true ||
       this.#moves.holdsBack(message);

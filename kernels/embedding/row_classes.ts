@@ -58,6 +58,12 @@ export function misfitOfPosition(
   );
 }
 
+/** The error of a page of no rows; undefined for others. */
+export function misfitOfPage(rowsMax: number): RangeError | undefined {
+  if (Number.isInteger(rowsMax) && rowsMax > 0 && rowsMax < 2 ** 32) return undefined;
+  return new RangeError(`A page of ${rowsMax} rows has no end: ask for one row or more`);
+}
+
 /** Weights in a row. */
 export function widthOf({ slices }: Pick<RowClass, "slices">): number {
   return slices.reduce((sum, { dim }) => sum + dim, 0);

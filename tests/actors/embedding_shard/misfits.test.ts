@@ -61,6 +61,13 @@ Deno.test("a shard refuses arrays that do not fit each other, and keeps what it 
       { kind: "copyRows", copy: "c", rowsMax: 1, cursor },
       { kind: "getCopyChanges", copy: "c", applied: [], rowsMax: 1 },
       { kind: "finishCopy", copy: "c", applied: [0, 0], rowsMax: 1 },
+      { kind: "exportRows", rowsMax: 0 },
+      { kind: "exportRows", rowsMax: NaN },
+      { kind: "listIds", slots: [], rowsMax: -1 },
+      { kind: "takeDeltas", taker: "t", position: undefined, rowsMax: 0 },
+      { kind: "copyRows", copy: "c", rowsMax: 0 },
+      { kind: "getCopyChanges", copy: "c", applied: [0], rowsMax: 0.5 },
+      { kind: "finishCopy", copy: "c", applied: [0], rowsMax: 0 },
     ] as const
   ) await assert.rejects(asked(request), refused, request.kind);
   await asked({ kind: "abandonCopy" });
