@@ -15,6 +15,7 @@ import { dutiesOf, type HostDuty } from "../mesh/placement/host_duties.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";
 import type { SetLeased } from "../mesh/runtime/set_leased.ts";
+import { Backoffs, startPauseMs } from "./backoffs.ts";
 import { reportPlacement } from "./report_placement.ts";
 import type { UnplacedParts } from "./unplaced_parts.ts";
 
@@ -45,6 +46,7 @@ interface Wanted extends Running {
 
 export class PlacedPartitions {
   readonly #options: PlacedPartitionsOptions;
+  readonly #starts: Backoffs<Address>;
   readonly #running = new Map<Address, Running>();
   /** Starts, ends and reports under way; the next look leaves their actors alone. */
   readonly #busy = new Map<Address, Promise<void>>();
@@ -52,6 +54,7 @@ export class PlacedPartitions {
 
   constructor(options: PlacedPartitionsOptions) {
     this.#options = options;
+    this.#starts = new Backoffs(options.mesh.home.clock, startPauseMs);
   }
 
   /** The readers of logs that run here. */
@@ -125,7 +128,8 @@ export class PlacedPartitions {
     }
     if (wanted === undefined) return undefined;
     if (running === undefined) {
-      return this.#options.unplaced.isPausing(address) ? undefined : this.#start(address, wanted);
+      if (this.#starts.isPausing(address)) return undefined;
+      return this.#starts.during(address, () => this.#start(address, wanted));
     }
     const { key, duty, leads } = wanted;
     return leads && duty.kind === "restore" ? this.#reportActive(key, duty) : undefined;

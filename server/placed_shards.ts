@@ -31,7 +31,7 @@ import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
 import type { OwnBlobs } from "../records/own_blobs.ts";
 import { present } from "../structures/invariant.ts";
-import { CopyFailures } from "./copy_failures.ts";
+import { Backoffs, startPauseMs } from "./backoffs.ts";
 import type { Pauses } from "./pauses.ts";
 import { reportPlacement } from "./report_placement.ts";
 import type { Copy, Rows, Step } from "./shard_steps.ts";
@@ -66,6 +66,8 @@ const UNCONFIRMED_MS = 3_000;
 const TAKEOVER_RETRY_MS = 20;
 /** Pause before a shard that has crashed is asked again to tell of its freeze, ms. */
 const AWAIT_RETRY_MS = 20;
+/** Pauses before a copy that has failed begins anew, ms. */
+const copyPauseMs = { first: 500, max: 30_000 };
 /** Time in which the others learn of a move before the old owner's messages fail, ms. */
 const HANDOVER_MS = 20;
 const BUDGET = { budgetMs: 5_000 };
@@ -81,7 +83,9 @@ export class PlacedShards {
   readonly #copies = new Map<number, Copy>();
   /** The copy for which an owner is frozen. */
   #freezing: Copy | undefined;
-  readonly #failures: CopyFailures;
+  /** The starts and the copies that fail, by shard. */
+  readonly #starts: Backoffs<number>;
+  readonly #copying: Backoffs<number>;
   /** Steps under way, and the duties that they serve; looks leave their shards alone. */
   readonly #busy = new Map<number, Step>();
   /** The blob store from which shards begin, as of the last look. */
@@ -93,7 +97,9 @@ export class PlacedShards {
     this.#run = options.run;
     this.#telemetry = options.mesh.home.telemetry;
     this.#pauses = options.pauses;
-    this.#failures = new CopyFailures(options.mesh.home.clock);
+    const { clock } = options.mesh.home;
+    this.#starts = new Backoffs(clock, startPauseMs);
+    this.#copying = new Backoffs(clock, copyPauseMs);
   }
 
   /** The shards whose rows are here, and the addresses of their actors. */
@@ -148,7 +154,7 @@ export class PlacedShards {
     const { unplaced } = this.#options;
     const address = addresses.embeddingShard(shard, sharding);
     const isMade = this.#rows.has(shard);
-    if (duty?.kind === "restore" && !isMade && unplaced.isPausing(address)) return;
+    if (duty?.kind === "restore" && !isMade && this.#starts.isPausing(shard)) return;
     const task = this.#fulfilOne(shard, duty, sharding).then(
       () => unplaced.succeeded(address),
       (error) => unplaced.failed(address, error),
@@ -165,7 +171,8 @@ export class PlacedShards {
     duty: HostDuty | undefined,
     sharding: number,
   ): Promise<void> {
-    if (duty?.kind !== "learn") this.#failures.end(shard);
+    if (duty?.kind !== "learn") this.#copying.end(shard);
+    if (duty?.kind !== "restore") this.#starts.end(shard);
     if (duty?.kind === "give") await this.#reportFrozen(shard, duty);
     if (duty?.kind === "own") await this.#findForgotten(shard, duty.placement.epoch);
     if (duty?.kind === "restore") return await this.#restore(shard, duty, sharding);
@@ -220,8 +227,10 @@ export class PlacedShards {
         return this.#options.onDue();
       case "restore":
         await this.#drop(shard);
-        await this.#makeShard(shard, step.epoch, sharding);
-        return;
+        return await this.#starts.during(
+          shard,
+          () => this.#makeShard(shard, step.epoch, sharding),
+        );
       case "reportActive":
         await this.#report(shard, { expected: step.placement, next });
         return;
@@ -238,7 +247,7 @@ export class PlacedShards {
       case "endGiving":
         return await this.#endGiving(shard);
       case "startCopy":
-        if (this.#failures.isPausing(shard)) return;
+        if (this.#copying.isPausing(shard)) return;
         return await this.#copy(shard, step.placement, sharding);
       case "promote": {
         await this.#makeShard(shard, step.epoch, sharding);
@@ -390,7 +399,7 @@ export class PlacedShards {
     const copy: Copy = { epoch: placement.epoch, verifiedAtMs: undefined };
     this.#copies.set(shard, copy);
     this.#follow(shard, copy, placement, sharding).catch(async (error) => {
-      const pauseMs = this.#failures.add(shard);
+      const pauseMs = this.#copying.failed(shard);
       this.#telemetry.log("warn", `the copy of shard ${shard} failed and begins anew`, {
         reason: reasonOf(error),
         pauseMs,
@@ -417,7 +426,7 @@ export class PlacedShards {
     try {
       if (!await verifyCopy(actor, wait)) return;
       copy.verifiedAtMs = this.#nowMs;
-      this.#failures.end(shard);
+      this.#copying.end(shard);
       // The store knows that the owner is frozen: no look need find that out, nor that this host is
       // the owner then.
       const frozen = { ...placement, phase: "frozen" } as const;

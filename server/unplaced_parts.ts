@@ -15,8 +15,6 @@ import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import { placedAddress } from "./addresses.ts";
 
-/** Pauses before a part is made again: twice as long after each failure in a row, ms. */
-const retryMs = { first: 500, max: 4_000 };
 /** A step that fails for less than this may only wait for another host, ms. */
 const FAILING_MS = 5_000;
 /** After this time without another failure the part is no longer to be here, ms. */
@@ -42,8 +40,6 @@ interface Failing {
   readonly sinceMs: number;
   readonly lastMs: number;
   readonly reason: string;
-  /** Failures in a row. */
-  readonly count: number;
 }
 
 export class UnplacedParts {
@@ -62,8 +58,7 @@ export class UnplacedParts {
     const nowMs = this.#clock.monotonicMs();
     const reason = reasonOf(error);
     const before = this.#failing.get(part);
-    const { sinceMs, count } = before ?? { sinceMs: nowMs, count: 0 };
-    this.#failing.set(part, { sinceMs, lastMs: nowMs, reason, count: count + 1 });
+    this.#failing.set(part, { sinceMs: before?.sinceMs ?? nowMs, lastMs: nowMs, reason });
     if (before?.reason === reason) return;
     this.#telemetry.log("warn", `placing ${part} failed and is tried again`, { reason });
   }
@@ -71,14 +66,6 @@ export class UnplacedParts {
   /** Notes that a step of a part was made. */
   succeeded(part: Address): void {
     this.#failing.delete(part);
-  }
-
-  /** Whether a part that could not be made has to wait: each try lists a blob store. */
-  isPausing(part: Address): boolean {
-    const failing = this.#failing.get(part);
-    if (failing === undefined) return false;
-    const pauseMs = Math.min(retryMs.first * 2 ** (failing.count - 1), retryMs.max);
-    return this.#clock.monotonicMs() < failing.lastMs + pauseMs;
   }
 
   /** The reasons of the parts that have failed for a while, by part. */

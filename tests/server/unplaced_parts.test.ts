@@ -29,22 +29,6 @@ Deno.test("a part is told once a step has failed for five seconds, until it is m
   assert.deepEqual(unplaced.current, {});
 });
 
-Deno.test("a part that fails again and again is made anew after longer and longer pauses", async () => {
-  const { clock, unplaced } = parts();
-  assert.equal(unplaced.isPausing("embedding_shard/0"), false);
-  for (const pauseMs of [500, 1_000, 2_000, 4_000, 4_000]) {
-    unplaced.failed("embedding_shard/0", new Error("its store lacks the mark"));
-    await clock.advance(pauseMs - 1);
-    assert.ok(unplaced.isPausing("embedding_shard/0"));
-    await clock.advance(1);
-    assert.equal(unplaced.isPausing("embedding_shard/0"), false);
-  }
-  unplaced.succeeded("embedding_shard/0");
-  unplaced.failed("embedding_shard/0", new Error("another cause"));
-  await clock.advance(500);
-  assert.equal(unplaced.isPausing("embedding_shard/0"), false);
-});
-
 Deno.test("a part that went to another host is forgotten", async () => {
   const { clock, unplaced } = parts();
   unplaced.failed("trainer/0", new Error("examples are lost"));
