@@ -2,7 +2,7 @@
  * The partition of the event log that has a ranking's records, in the present partitioning.
  */
 import { type LogExtent, SealedPartitionError } from "../mesh/ports/event_log.ts";
-import { eventPartition } from "./event_record.ts";
+import { decodeEvent, eventPartition } from "./event_record.ts";
 
 /** Partitionings that one append may meet: each needs a snapshot, which takes longer. */
 const ATTEMPTS_MAX = 8;
@@ -13,6 +13,15 @@ export function presentPartition(
   { firstPartition, partitions }: LogExtent,
 ): number {
   return firstPartition + eventPartition(rankingId, partitions - firstPartition);
+}
+
+/**
+ * The partition, among those that take records, to which a record of a sealed one belongs;
+ * undefined where it counts in its own alone.
+ */
+export function laterPartition(record: Uint8Array, log: LogExtent): number | undefined {
+  const event = decodeEvent(record);
+  return event.kind === "impression" ? presentPartition(event.rankingId, log) : undefined;
 }
 
 /**

@@ -10,6 +10,7 @@ import { RedisProfileStore } from "../../mesh/adapters/redis/redis_profile_store
 import { RedisServer, type RedisServerOptions } from "../../mesh/adapters/redis/redis_server.ts";
 import { RedisSharedRankings } from "../../mesh/adapters/redis/redis_shared_rankings.ts";
 import { capitalized, type RedisTls, remedyOf } from "../../mesh/adapters/redis/redis_client.ts";
+import { laterPartition } from "../../records/ranking_partition.ts";
 import { requireNoHosts } from "./running_hosts.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
@@ -150,19 +151,26 @@ export async function openRedisStores(
       bytesMax: storage.logBytesMax,
       writer,
       idsRetainedMs: storage.knownMs,
+      ...(name === "events" && { partitionOf: laterPartition }),
     }).catch((error) => {
       throw partitionsError(error, key);
     });
-  const close = (store: { close(): Promise<void> }) => store.close();
-  const eventLog = opened.adopt(await openLog("events", "joiner.partitions"), close);
-  const exampleLog = opened.adopt(await openLog("examples", "trainer.partitions"), close);
+  // Both at once: each may wait for a replica that is away.
+  const logs = opened.adopt(
+    [] as RedisEventLog[],
+    async (logs) => void await Promise.all(logs.map((log) => log.close())),
+  );
+  const eventLog = await openLog("events", "joiner.partitions");
+  logs.push(eventLog);
+  const exampleLog = await openLog("examples", "trainer.partitions");
+  logs.push(exampleLog);
   const profiles = opened.adopt(
     await RedisProfileStore.open({
       server,
       writer,
       cacheBytesMax: storage.profilesCacheBytesMax,
     }),
-    close,
+    (profiles) => profiles.close(),
   );
   const sharedRankings = opened.adopt(
     new RedisSharedRankings({

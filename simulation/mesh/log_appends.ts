@@ -2,10 +2,16 @@
  * The appends of one process to one partition of a simulated log: one batch is on the way at a
  * time, and appends that come meanwhile make the next one. An append that need not be durable is
  * answered after a short time at the latest, and is sent all the same. It is kept until the process
- * knows that it is durable, and sent again where a fail-over has lost it.
+ * knows that it is durable, and sent again where a fail-over has lost it: before a newer one, and
+ * to the next partitions where its own was sealed meanwhile.
  */
 import { logBudgets } from "../../mesh/adapters/redis/log_budgets.ts";
-import { type AppendFence, type AppendUntil, LogFullError } from "../../mesh/ports/event_log.ts";
+import {
+  type AppendFence,
+  type AppendUntil,
+  LogFullError,
+  SealedPartitionError,
+} from "../../mesh/ports/event_log.ts";
 import type { Clock, Timer } from "../../mesh/ports/clock.ts";
 import type { AppendResult, LogAppend } from "./log_state.ts";
 import { RedisAwayError } from "./redis_link.ts";
@@ -17,6 +23,14 @@ export interface LogAppendsOptions {
     sequence: number,
     batch: readonly LogAppend[],
   ) => Promise<readonly AppendResult[]>;
+  /**
+   * Resolves when all that the server has is durable.
+   *
+   * @throws {RedisAwayError} No answer came.
+   */
+  readonly confirm: () => Promise<void>;
+  /** Appends a lost record of this partition, which is sealed, where it belongs since, durably. */
+  readonly moveOn: (append: Pick<LogAppend, "records" | "alsoDo">) => Promise<void>;
   /** Number of the server's present run. */
   readonly run: () => number;
   /** Records before `end` are durable. */
@@ -43,14 +57,15 @@ interface Append extends LogAppend {
 /** A batch whose records need not be durable, as the server has taken it. */
 interface Written {
   readonly sequence: number;
-  readonly batch: readonly Append[];
+  /** Without those whose records were moved on. */
+  batch: readonly Append[];
   readonly firstOffset: number;
   readonly endOffset: number;
   /** The run that has it. */
   run: number;
 }
 
-/** Batches that are kept; few, so that some of a run are known to be durable. */
+/** Batches that are kept before they are made sure of; few, so that a run comes to it. */
 const WRITTEN_MAX = 64;
 
 export class LogAppends {
@@ -60,6 +75,9 @@ export class LogAppends {
   #sending: Promise<void> | undefined;
   /** Batches that are not known to be durable, oldest first. */
   #written: Written[] = [];
+  /** Makes sure of the batches when some are old. */
+  #aging: Timer | undefined;
+  #isClosed = false;
 
   constructor(options: LogAppendsOptions) {
     this.#options = options;
@@ -101,15 +119,63 @@ export class LogAppends {
     });
   }
 
-  /** Sends the batches again that another run of the server may have lost. Never fails. */
-  sendAgain(): void {
-    // The sender does it itself, before its next batch.
-    this.#sending ??= this.#sendAgain().catch(() => {}).then(() => this.#send());
+  /**
+   * Has the server's present run take all batches that an earlier one may have lost.
+   *
+   * @throws {RedisAwayError} It has not yet.
+   */
+  async complete(): Promise<void> {
+    if (this.#areThere) return;
+    // A sender does it itself, before its next batch.
+    if (this.#sending === undefined) {
+      const sent = this.#sendLost();
+      this.#sending = sent.catch(() => {}).then(() => this.#send());
+      await sent;
+    }
+    if (!this.#areThere) throw new RedisAwayError("lost rankings are being appended again");
   }
 
-  /** Waits for the appends under way. */
+  /** Waits for the appends under way, and makes sure of those that need not be durable. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#aging?.cancel();
     await this.#sending;
+    await this.#confirm();
+  }
+
+  /** Whether the present run has all batches: the newest is sent last. */
+  get #areThere(): boolean {
+    const newest = this.#written.at(-1);
+    return newest === undefined || newest.run === this.#options.run();
+  }
+
+  /** Makes sure of the batches, or tries again when they are old. Never fails. */
+  async #confirm(): Promise<void> {
+    try {
+      await this.complete();
+      const covered = this.#written;
+      if (covered.length === 0) return;
+      const run = this.#options.run();
+      await this.#options.confirm();
+      // Another run may lack them, and has them sent again.
+      if (this.#options.run() === run) this.#confirmed(covered);
+    } catch (error) {
+      if (!(error instanceof RedisAwayError)) return; // the log refuses from now on
+    }
+    this.#age();
+  }
+
+  #confirmed(batches: readonly Written[]): void {
+    this.#written = this.#written.filter((each) => !batches.includes(each));
+    this.#options.onDurable(Math.max(...batches.map(({ endOffset }) => endOffset)));
+  }
+
+  #age(): void {
+    if (this.#written.length === 0 || this.#aging !== undefined || this.#isClosed) return;
+    this.#aging = this.#options.clock.schedule(logBudgets.unconfirmedMsMax, () => {
+      this.#aging = undefined;
+      void this.#confirm();
+    });
   }
 
   async #send(): Promise<void> {
@@ -127,7 +193,7 @@ export class LogAppends {
     const untilMs = Math.max(...batch.map((append) => append.untilMs));
     for (;;) {
       try {
-        await this.#sendAgain();
+        await this.#sendLost();
         const present = run();
         const results = await send(sequence, batch);
         this.#appended(batch, results, { sequence, run: present });
@@ -158,7 +224,7 @@ export class LogAppends {
     if (taken.length === 0) return;
     const last = taken[taken.length - 1];
     const endOffset = last.first + last.append.records.length;
-    if (taken.some(({ append }) => append.isUrgent) || this.#written.length === WRITTEN_MAX) {
+    if (taken.some(({ append }) => append.isUrgent)) {
       this.#written = [];
       return this.#options.onDurable(endOffset);
     }
@@ -169,19 +235,32 @@ export class LogAppends {
       firstOffset,
       endOffset,
     });
+    if (this.#written.length < WRITTEN_MAX) this.#age();
+    else if (this.#written.length === WRITTEN_MAX) void this.#confirm();
   }
 
   /** Sends lost batches again, oldest first. */
-  async #sendAgain(): Promise<void> {
-    const { run, send, tailLost } = this.#options;
+  async #sendLost(): Promise<void> {
+    const { run, send, tailLost, onRefusal } = this.#options;
     for (const written of [...this.#written]) {
       const present = run();
       if (written.run === present) continue;
       const results = await send(written.sequence, written.batch);
       const refused = results.find((result) => result instanceof Error);
       if (refused instanceof LogFullError) throw refused;
-      if (refused !== undefined) tailLost(written.endOffset, written.firstOffset);
+      if (refused instanceof SealedPartitionError) {
+        onRefusal(refused); // so that the log knows the next partitions
+        await this.#moveOn(written);
+      } else if (refused !== undefined) tailLost(written.endOffset, written.firstOffset);
       written.run = present;
     }
+  }
+
+  async #moveOn(written: Written): Promise<void> {
+    for (const append of written.batch) {
+      await this.#options.moveOn(append);
+      written.batch = written.batch.filter((each) => each !== append);
+    }
+    this.#written = this.#written.filter((each) => each !== written);
   }
 }

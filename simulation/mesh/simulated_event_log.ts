@@ -4,6 +4,7 @@
  * records which the server has lost refuses from then on.
  */
 import { KnownPartitions } from "../../mesh/adapters/redis/known_partitions.ts";
+import type { RedisEventLogOptions } from "../../mesh/adapters/redis/redis_log_options.ts";
 import { logBudgets } from "../../mesh/adapters/redis/log_budgets.ts";
 import {
   type AppendFence,
@@ -37,6 +38,8 @@ export interface SimulatedEventLogOptions {
   readonly bytesMax: number;
   /** Name under which the appends of this process are numbered. */
   readonly writer: string;
+  /** As of the log on Redis; absent: a record counts in its own partition alone. */
+  readonly partitionOf?: RedisEventLogOptions["partitionOf"];
 }
 
 interface Partition {
@@ -135,10 +138,14 @@ export class SimulatedEventLog implements EventLog {
       bytes: record.bytes.slice(),
       token: `${writer}:${this.#onceSent++}`,
     }));
-    const [outcome, end] = await this.#again(() => [
-      this.#state.appendOnce(partition, sent, bytesMax),
-      this.#state.endOffset(partition),
-    ], true);
+    const [outcome, end] = await this.#again(
+      () => [
+        this.#state.appendOnce(partition, sent, bytesMax),
+        this.#state.endOffset(partition),
+      ],
+      true,
+      () => this.#complete(partition),
+    );
     if (outcome instanceof Error) throw this.#refused(outcome);
     this.#refusal = undefined;
     this.#knows(partition, end);
@@ -248,7 +255,10 @@ export class SimulatedEventLog implements EventLog {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#known.all.map(({ appends }) => appends.close()));
+    // Rankings of the sealed ones may move on.
+    for (const partitions of [this.#known.sealed, this.#known.open]) {
+      await Promise.all(partitions.map(({ appends }) => appends.close()));
+    }
     for (const remove of this.#removals) remove();
   }
 
@@ -256,7 +266,7 @@ export class SimulatedEventLog implements EventLog {
     const { link, writer, bytesMax } = this.#options;
     this.#removals.push(this.#state.onAppended(partition, (isUrgent) => {
       if (!link.isReachable) return;
-      appends.sendAgain();
+      appends.complete().catch(() => {});
       const { soon } = this.#known.of(partition);
       const lazyMs = soon.size > 0 ? logBudgets.soonMs : logBudgets.lazyMs;
       const waitMs = isUrgent ? 0 : lazyMs;
@@ -265,7 +275,7 @@ export class SimulatedEventLog implements EventLog {
       });
     }));
     link.onBack(() => {
-      appends.sendAgain();
+      appends.complete().catch(() => {});
       this.#tell(partition, undefined);
     });
     const appends = new LogAppends({
@@ -275,6 +285,17 @@ export class SimulatedEventLog implements EventLog {
           const append = () => this.#state.append(partition, writer, sequence, batch, bytesMax);
           return batch.some(({ isUrgent }) => isUrgent) ? this.#confirmed(append) : append();
         }, true),
+      confirm: () => this.#command(() => this.#confirmed(() => {}), true),
+      moveOn: async ({ records, alsoDo }) => {
+        for (const record of records) {
+          const present = this.#options.partitionOf?.(record, this.#known.extent);
+          if (present === undefined) continue;
+          await this.#append(
+            present,
+            (appends) => appends.append([record], "durable", undefined, alsoDo),
+          );
+        }
+      },
       run: () => link.server.run.number,
       onDurable: (end) => this.#knows(partition, end),
       tailLost: (known, found) => this.#tailLost(partition, known, found),
@@ -303,12 +324,27 @@ export class SimulatedEventLog implements EventLog {
       : undefined;
   }
 
-  /** Makes a command again until it is answered or its time is up. */
-  async #again<R>(command: () => R, isDurable = false): Promise<R> {
+  /** Has the present run take the rankings of a partition that were lost, as the client does. */
+  async #complete(partition: number): Promise<void> {
+    const { sealed } = this.#known;
+    for (const { appends } of [...sealed, this.#known.of(partition)]) await appends.complete();
+  }
+
+  /**
+   * Makes a command again until it is answered or its time is up.
+   *
+   * @param first Comes before each attempt.
+   */
+  async #again<R>(
+    command: () => R,
+    isDurable = false,
+    first: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<R> {
     const { clock } = this.#options.link;
     const untilMs = clock.monotonicMs() + logBudgets.commandMs;
     for (;;) {
       try {
+        await first();
         return await this.#command(() => this.#confirmed(command), isDurable);
       } catch (error) {
         if (!(error instanceof RedisAwayError)) throw error;

@@ -18,6 +18,7 @@ import { openHostLinks } from "../../server/machine/open_host_links.ts";
 import { placementEnvironment } from "../../server/machine/placement_environment.ts";
 import { homeNodeOf } from "../../server/layout.ts";
 import { countedSessions } from "../world/counted_sessions.ts";
+import { laterPartition } from "../../records/ranking_partition.ts";
 import { present } from "../../structures/invariant.ts";
 import { KeyedHash } from "../keyed_hash.ts";
 import type { PendingAsk } from "../world/observed.ts";
@@ -238,6 +239,7 @@ export class SimulatedHost {
       partitions,
       bytesMax: configuration.storage.logBytesMax,
       writer: `${host}/${incarnation}/${this.#redisLinks}`,
+      ...(name === "events" && { partitionOf: laterPartition }),
     });
     this.#logs.push(log);
     return log;

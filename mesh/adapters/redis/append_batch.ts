@@ -1,6 +1,6 @@
 /**
- * The batches in which appends are sent to a log in Redis: the appends that fit together, and the
- * error of a batch that the server refuses.
+ * The batches in which appends are sent to a log in Redis: the appends that fit together, the
+ * sending, and the error of a batch that the server refuses.
  */
 import {
   type AppendFence,
@@ -11,7 +11,10 @@ import {
   StaleWriterError,
 } from "../../ports/event_log.ts";
 import type { LateWait } from "./late_waits.ts";
-import { type AppendReply, extentOf } from "./log_scripts.ts";
+import type { LogKeys } from "./log_keys.ts";
+import { type AppendReply, appendScript, extentOf } from "./log_scripts.ts";
+import { RedisUnavailableError } from "./redis_connection.ts";
+import type { RedisServer } from "./redis_server.ts";
 
 /** A value that the server stores under a key of its own, in the step of an append. */
 export interface AttachedValue {
@@ -41,7 +44,8 @@ export interface Append {
 /** Appends that are sent in one script. */
 export interface Batch {
   readonly sequence: number;
-  readonly appends: readonly Append[];
+  /** Without those whose records were moved on. */
+  appends: readonly Append[];
   readonly count: number;
   readonly bytes: number;
   firstOffset: number;
@@ -65,6 +69,55 @@ export function fittingCount(waiting: readonly Append[]): number {
     bytes += append.bytes;
   }
   return count;
+}
+
+/** The parts of a log that a batch is sent with. */
+export interface BatchTarget {
+  readonly server: RedisServer;
+  readonly keys: LogKeys;
+  readonly partition: number;
+  readonly bytesMax: number;
+}
+
+/**
+ * Sends a batch once.
+ *
+ * @param runId The run that is to take it.
+ * @throws {RedisUnavailableError} The server has not answered, or another run of it has begun.
+ */
+export async function sendBatch(
+  batch: Batch,
+  runId: string,
+  { server, keys, partition, bytesMax }: BatchTarget,
+): Promise<AppendReply> {
+  const { fence } = batch.appends[0];
+  const attached = batch.appends.flatMap(({ attached }) => attached ?? []);
+  const reply = await appendScript.run(
+    server.commands,
+    [server.runs.key, keys.log, keys.streamOf(partition), keys.writer, keys.urgent],
+    [
+      runId,
+      partition,
+      batch.sequence,
+      bytesMax,
+      fence?.epoch ?? 0,
+      fence?.expectedOffset ?? "",
+      batch.appends.some(({ until }) => until === "durable") ? "1" : "",
+      attached.length,
+      ...attached.flatMap(({ key, retainedMs, bytes }) => [key, Math.ceil(retainedMs), bytes]),
+      ...batch.appends.flatMap(({ records }) => records),
+    ],
+  );
+  if (reply[0] === "RUN") {
+    server.runs.leave();
+    const cause = new Error("the server was restarted meanwhile");
+    throw new RedisUnavailableError(server.url, true, cause);
+  }
+  if (reply[0] === "OK") {
+    batch.firstOffset = Number(reply[1]);
+    batch.runId = runId;
+  }
+  return reply;
 }
 
 /** The error of appends that the server has refused. */

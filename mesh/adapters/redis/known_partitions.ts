@@ -22,6 +22,16 @@ export class KnownPartitions<P> {
     return this.#partitions;
   }
 
+  /** Partitions that take no records any more. */
+  get sealed(): readonly P[] {
+    return this.#partitions.slice(0, this.#extent.firstPartition);
+  }
+
+  /** Partitions that take records. */
+  get open(): readonly P[] {
+    return this.#partitions.slice(this.#extent.firstPartition);
+  }
+
   /** @throws {RangeError} When there is no such partition. */
   of(partition: number): P {
     return partitionOf(this.#partitions, partition);

@@ -6,8 +6,8 @@
  * writer, by which the server knows one that it has appended already. A batch is sent again after a
  * connection was lost, until its time is up. Batches that are not known to be durable are kept, and
  * are sent again under the next run of the server before a newer one, because a restart or a
- * failover may have lost them: also those of `written` records, whose callers were answered. These
- * are made sure of together, whenever they are many or some seconds old.
+ * failover may have lost them: also those of `written` records, whose callers were answered. Where
+ * their partition was sealed meanwhile, these records go to the partitions of the next one.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import {
@@ -23,13 +23,15 @@ import {
   type Batch,
   fittingCount,
   refusalOf,
+  sendBatch,
 } from "./append_batch.ts";
 import { NotDurableError } from "./durability_barrier.ts";
 import { fullMemory } from "./full_memory.ts";
+import { isAwaited, KeptBatches } from "./kept_batches.ts";
 import type { LogKeys } from "./log_keys.ts";
 import { LateWaits } from "./late_waits.ts";
 import { logBudgets } from "./log_budgets.ts";
-import { type AppendReply, appendScript } from "./log_scripts.ts";
+import type { AppendReply } from "./log_scripts.ts";
 import { remedyWhileRunning } from "./redis_client.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
@@ -60,6 +62,13 @@ export interface AppenderParts {
   /** Records before `endOffset` are durable. */
   onDurable(endOffset: number): void;
   /**
+   * Appends a `written` record that was lost, and whose partition is sealed, to the one where it
+   * belongs since, durably. Absent where no record belongs to another partition.
+   *
+   * @throws As `EventLog.append` does; then it is called again.
+   */
+  readonly moveOn?: (record: Uint8Array, attached: AttachedValue | undefined) => Promise<void>;
+  /**
    * Records from `found` to `known` are lost, and cannot be appended again.
    *
    * @throws {LogTailLostError} Always; the log refuses from now on.
@@ -71,31 +80,28 @@ export interface AppenderParts {
 
 /** Bytes that wait to be durable before further appends are refused. */
 const WAITING_BYTES_MAX = 64 * 2 ** 20;
-/** Bytes that are not known to be durable, and for which no caller waits, until they are. */
-const UNCONFIRMED_BYTES_MAX = 2 ** 20;
 /** Pause before a batch is sent again, ms. */
 const RETRY_MS = logBudgets.retryMs;
 
 export class LogAppender {
   readonly #parts: AppenderParts;
   readonly #waits: LateWaits;
+  readonly #kept: KeptBatches;
   #waiting: Append[] = [];
   /** Bytes of all appends that are not known to be durable, nor failed. */
   #waitingBytes = 0;
   #sequence = 0;
   #isSending = false;
-  /** Batches that are not known to be durable, oldest first. */
-  #unconfirmed: Batch[] = [];
-  #unconfirmedBytes = 0;
-  /** Whether some are old. */
-  #areOld = false;
-  #aging: ReturnType<typeof setTimeout> | undefined;
   #isConfirming = false;
   #isClosed = false;
 
   constructor(parts: AppenderParts) {
     this.#parts = parts;
     this.#waits = new LateWaits(parts.writtenBudgetMs);
+    this.#kept = new KeptBatches({
+      ageMsMax: parts.unconfirmedMsMax,
+      onOld: () => this.#confirmWhatMust(),
+    });
   }
 
   append(
@@ -141,24 +147,27 @@ export class LogAppender {
     });
   }
 
-  /** Sends the batches again that another run of the server may have lost. Never fails. */
-  async sendAgain(): Promise<void> {
-    // Without an answer the next connection, append or run tries again.
-    await this.#resend().catch(() => {});
-  }
-
   /**
-   * Resolves when a run of the server has all records that an earlier one may have lost, so that
-   * rankings lie before later events on them.
+   * Has the server's present run take all records that an earlier one may have lost.
    *
-   * @throws {RedisUnavailableError} Not yet.
+   * @param runId The run that must have them, so that rankings lie before later events on them.
+   *   Default: a send under way may go on.
+   * @throws {RedisUnavailableError} It has not yet.
    * @throws {LogFullError} The server has no room for them.
    * @throws {LogTailLostError} They cannot be appended again.
    */
-  async complete(runId: string): Promise<void> {
-    if (this.#isComplete(runId)) return;
-    await this.#resend();
-    if (this.#isComplete(runId)) return;
+  async complete(runId?: string): Promise<void> {
+    if (this.#kept.areIn(runId)) return;
+    // A sender does it itself, in order, before its next batch.
+    if (!this.#isSending) {
+      this.#isSending = true;
+      try {
+        await this.#sendLost(await this.#parts.checkedRun());
+      } finally {
+        await this.#send();
+      }
+    }
+    if (runId === undefined || this.#kept.areIn(runId)) return;
     const cause = new Error("rankings that it has lost are being appended again");
     throw new RedisUnavailableError(this.#parts.server.url, false, cause);
   }
@@ -166,10 +175,10 @@ export class LogAppender {
   /** Waits for the appends under way; later ones are refused. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#kept.close();
     while (this.#isSending) await pause(1);
     this.#confirmWhatMust();
     while (this.#isSending || this.#isConfirming) await pause(1);
-    clearTimeout(this.#aging);
     this.#waits.close();
   }
 
@@ -225,8 +234,8 @@ export class LogAppender {
     for (;;) {
       try {
         const runId = await this.#parts.checkedRun();
-        await this.#sendAgain(runId);
-        return await this.#run(batch, runId);
+        await this.#sendLost(runId);
+        return await sendBatch(batch, runId, this.#parts);
       } catch (error) {
         if (!(error instanceof RedisUnavailableError)) return this.#translated(error);
         if (performance.now() + RETRY_MS > untilMs) return this.#unavailable(error);
@@ -235,110 +244,63 @@ export class LogAppender {
     }
   }
 
-  /** Sends batches again that another run of the server may have lost, oldest first. */
-  async #sendAgain(runId: string): Promise<void> {
-    if (this.#isComplete(runId)) return;
+  /** Sends the kept batches that a run of the server lacks, oldest first. */
+  async #sendLost(runId: string): Promise<void> {
+    if (this.#kept.areIn(runId)) return;
     let newestThere = 0;
-    for (const batch of this.#unconfirmed) {
+    for (const batch of [...this.#kept.all]) {
       if (batch.runId === runId) continue;
       if (batch.sequence > newestThere) {
-        const reply = await this.#run(batch, runId);
+        const reply = await sendBatch(batch, runId, this.#parts);
         if (reply[0] === "EARLIER") newestThere = Number(reply[1]);
-        else if (reply[0] !== "OK") this.#refusedAgain(batch, reply);
+        else if (reply[0] !== "OK") await this.#refusedAgain(batch, reply);
       }
       batch.runId = runId;
     }
   }
 
-  /** Whether a run has all batches that were answered: the newest is sent last. */
-  #isComplete(runId: string): boolean {
-    const newest = this.#unconfirmed.at(-1);
-    return newest === undefined || newest.runId === runId;
-  }
-
   /** A lost batch is refused. Its callers are told; those that were answered cannot be. */
-  #refusedAgain(batch: Batch, reply: AppendReply): void {
-    if (!hasWritten(batch)) {
-      this.#forget([batch]);
-      return this.#settle(batch, this.#unavailable(new Error(`it was lost and then ${reply[0]}`)));
+  async #refusedAgain(batch: Batch, reply: AppendReply): Promise<void> {
+    if (hasWritten(batch)) {
+      const { tailLost, moveOn } = this.#parts;
+      const refusal = refusalOf(reply, undefined, this.#parts);
+      // It is sent again when there is room.
+      if (reply[0] === "FULL") throw refusal;
+      if (reply[0] !== "SEALED" || moveOn === undefined) {
+        return tailLost(batch.firstOffset + batch.count, batch.firstOffset);
+      }
+      this.#parts.onRefusal(refusal); // so that the log knows the next partitions
+      await this.#moveOn(batch, moveOn);
     }
-    // It is sent again when there is room.
-    if (reply[0] === "FULL") throw refusalOf(reply, undefined, this.#parts);
-    this.#parts.tailLost(batch.firstOffset + batch.count, batch.firstOffset);
+    this.#forget([batch]);
+    this.#settle(batch, this.#unavailable(new Error(`it was lost and then ${reply[0]}`)));
   }
 
-  async #run(batch: Batch, runId: string): Promise<AppendReply> {
-    const { server, keys, partition, bytesMax } = this.#parts;
-    const { fence } = batch.appends[0];
-    const attached = batch.appends.flatMap(({ attached }) => attached ?? []);
-    const reply = await appendScript.run(
-      server.commands,
-      [server.runs.key, keys.log, keys.streamOf(partition), keys.writer, keys.urgent],
-      [
-        runId,
-        partition,
-        batch.sequence,
-        bytesMax,
-        fence?.epoch ?? 0,
-        fence?.expectedOffset ?? "",
-        batch.appends.some(({ until }) => until === "durable") ? "1" : "",
-        attached.length,
-        ...attached.flatMap(({ key, retainedMs, bytes }) => [key, Math.ceil(retainedMs), bytes]),
-        ...batch.appends.flatMap(({ records }) => records),
-      ],
-    );
-    if (reply[0] === "RUN") {
-      server.runs.leave();
-      throw new RedisUnavailableError(
-        server.url,
-        true,
-        new Error("the server was restarted meanwhile"),
-      );
+  /** Moves the `written` records of a batch on, once each where one of them fails. */
+  async #moveOn(batch: Batch, moveOn: NonNullable<AppenderParts["moveOn"]>): Promise<void> {
+    for (const append of batch.appends.filter(({ until }) => until === "written")) {
+      for (const record of append.records) await moveOn(record, append.attached);
+      batch.appends = batch.appends.filter((each) => each !== append);
     }
-    if (reply[0] === "OK") {
-      batch.firstOffset = Number(reply[1]);
-      batch.runId = runId;
-    }
-    return reply;
   }
 
   #appended(batch: Batch, bytesHeld: number): void {
     this.#parts.onRefusal(undefined);
     this.#parts.onBytes(bytesHeld);
     this.#settle(batch, undefined, "written");
-    this.#unconfirmed.push(batch);
-    this.#unconfirmedBytes += batch.bytes;
-    this.#age();
+    this.#kept.add(batch);
     this.#confirmWhatMust();
   }
 
-  /** Has the unconfirmed batches confirmed when they are old. */
-  #age(): void {
-    if (this.#aging !== undefined || this.#isClosed) return;
-    this.#aging = setTimeout(() => {
-      this.#aging = undefined;
-      this.#areOld = true;
-      this.#confirmWhatMust();
-    }, this.#parts.unconfirmedMsMax);
-    Deno.unrefTimer(Number(this.#aging));
-  }
-
-  /** Whether a caller waits for batches, they are many or old, or the log closes. */
-  get #mustConfirm(): boolean {
-    if (this.#unconfirmed.length === 0) return false;
-    return this.#areOld || this.#isClosed || this.#unconfirmedBytes > UNCONFIRMED_BYTES_MAX ||
-      this.#unconfirmed.some(isAwaited);
-  }
-
   #confirmWhatMust(): void {
-    if (this.#mustConfirm && !this.#isConfirming) void this.#confirm();
+    if (this.#kept.mustConfirm && !this.#isConfirming) void this.#confirm();
   }
 
-  /** Waits until the unconfirmed batches are durable. */
+  /** Waits until the kept batches are durable. */
   async #confirm(): Promise<void> {
     this.#isConfirming = true;
-    while (this.#mustConfirm) {
-      const covered = [...this.#unconfirmed];
+    while (this.#kept.mustConfirm) {
+      const covered = [...this.#kept.all];
       try {
         const { runId } = covered[covered.length - 1];
         await this.#parts.server.barrier.pass(runId);
@@ -346,22 +308,22 @@ export class LogAppender {
         else {
           // An older run's batches are sent again first, perhaps by the sender.
           await pause(RETRY_MS);
-          await this.#resend();
+          await this.complete();
         }
       } catch (error) {
         await this.#recover(error);
         // No caller waits: the next append or the next age tries again.
-        if (!this.#unconfirmed.some(isAwaited)) break;
+        if (!this.#kept.areAwaited) break;
       }
     }
     this.#isConfirming = false;
-    if (this.#unconfirmed.length > 0) this.#age();
+    this.#kept.age();
   }
 
   async #recover(error: unknown): Promise<void> {
     const isPassing = error instanceof RedisUnavailableError || error instanceof NotDurableError;
     const nowMs = performance.now();
-    const late = this.#unconfirmed.filter(({ appends }) =>
+    const late = this.#kept.all.filter(({ appends }) =>
       !isPassing || appends.every(({ untilMs }) => nowMs + RETRY_MS > untilMs)
     );
     const isLost = error instanceof LogTailLostError;
@@ -369,23 +331,11 @@ export class LogAppender {
     const failure = isPassing ? this.#unavailable(error) : this.#translated(error);
     for (const batch of late.filter(isAwaited)) this.#settle(batch, failure);
     await pause(RETRY_MS);
-    await this.#resend().catch(() => {});
-  }
-
-  /** Has the sender send unconfirmed batches again, also where no new append comes. */
-  async #resend(): Promise<void> {
-    // The sender does it itself, in order, before its next batch.
-    if (this.#isSending || this.#unconfirmed.length === 0) return;
-    this.#isSending = true;
-    try {
-      await this.#sendAgain(await this.#parts.checkedRun());
-    } finally {
-      await this.#send();
-    }
+    await this.complete().catch(() => {});
   }
 
   #confirmed(batches: readonly Batch[]): void {
-    this.#areOld = false;
+    this.#kept.confirmed();
     this.#forget(batches);
     for (const batch of batches) {
       this.#parts.onDurable(batch.firstOffset + batch.count);
@@ -393,14 +343,9 @@ export class LogAppender {
     }
   }
 
-  /** Batches that are durable, or need not become so. */
+  /** Batches that need not become durable. */
   #forget(batches: readonly Batch[]): void {
-    const gone = new Set(batches);
-    this.#unconfirmed = this.#unconfirmed.filter((batch) => !gone.has(batch));
-    for (const { bytes } of batches) {
-      this.#unconfirmedBytes -= bytes;
-      this.#waitingBytes -= bytes;
-    }
+    this.#waitingBytes -= this.#kept.forget(batches);
   }
 
   /** A batch that was not appended. */
@@ -445,11 +390,6 @@ export class LogAppender {
       true,
     );
   }
-}
-
-/** Whether a caller waits for the batch to be durable. */
-function isAwaited({ appends }: Batch): boolean {
-  return appends.some(({ isSettled }) => !isSettled);
 }
 
 /** Whether the batch has records that need not be durable. */

@@ -77,17 +77,18 @@ export class RedisEventLog implements EventLog {
     const budgetMs = options.budgetMs ?? logBudgets.commandMs;
     // The last attempt may be answered late, or the server carries it out without an answer.
     this.appendMaxMs = budgetMs + server.commands.deadlineMs;
-    const sendAgain = () => {
-      for (const { appender } of this.#known.all) void appender.sendAgain();
+    const sendLost = () => {
+      // Without an answer the next connection, append or run tries again.
+      for (const { appender } of this.#known.all) appender.complete().catch(() => {});
     };
     this.#commands = new LogCommands({
       server,
       name,
       inWords: this.#inWords,
       budgetMs,
-      onOtherRun: sendAgain,
+      onOtherRun: sendLost,
     });
-    this.#unsubscribe = server.commands.onReady(sendAgain);
+    this.#unsubscribe = server.commands.onReady(sendLost);
     const keys = this.#keys = logKeys(server.key(`log:${name}`), writer);
     this.#offsets = new ConsumerOffsets(server, this.#commands, keys.offsets);
     this.#watcher = new LogWatcher({
@@ -106,7 +107,7 @@ export class RedisEventLog implements EventLog {
       idsRetainedMs: options.idsRetainedMs ?? logBudgets.idsRetainedMs,
       awayAfterMs: options.awayAfterMs ?? logBudgets.awayAfterMs,
       streamOf: (partition) => this.#known.of(partition).stream,
-      complete: (partition, runId) => this.#known.of(partition).appender.complete(runId),
+      complete: (partition, runId) => this.#complete(partition, runId),
       onBytes: this.#held,
       onRefusal: this.#refused,
     });
@@ -299,7 +300,10 @@ export class RedisEventLog implements EventLog {
   async close(): Promise<void> {
     this.#watcher.close();
     this.#unsubscribe();
-    await Promise.all(this.#known.all.map(({ appender }) => appender.close()));
+    // Rankings of sealed partitions may move on.
+    for (const partitions of [this.#known.sealed, this.#known.open]) {
+      await Promise.all(partitions.map(({ appender }) => appender.close()));
+    }
   }
 
   get #server(): RedisServer {
@@ -378,9 +382,23 @@ export class RedisEventLog implements EventLog {
     if (isLess && this.#refusal instanceof LogFullError) this.#refusal = undefined;
   };
 
+  /** Has a run take the rankings of a partition that were lost, and those that moved on to it. */
+  async #complete(partition: number, runId: string): Promise<void> {
+    for (const { appender } of [...this.#known.sealed, this.#known.of(partition)]) {
+      await appender.complete(runId);
+    }
+  }
+
   #newPartition(partition: number): Partition {
-    const { server, bytesMax, budgetMs, writtenBudgetMs, unconfirmedMsMax, awayAfterMs } =
-      this.#options;
+    const {
+      server,
+      bytesMax,
+      budgetMs,
+      writtenBudgetMs,
+      unconfirmedMsMax,
+      awayAfterMs,
+      partitionOf,
+    } = this.#options;
     const stream = this.#keys.streamOf(partition);
     const appender = new LogAppender({
       server,
@@ -397,6 +415,14 @@ export class RedisEventLog implements EventLog {
       onDurable: (endOffset) => this.#commands.durableTo(partition, endOffset),
       tailLost: (known, found) => this.#commands.tailLost(partition, known, found),
       onRefusal: this.#refused,
+      ...(partitionOf && {
+        moveOn: async (record: Uint8Array, attached: AttachedValue | undefined) => {
+          const present = partitionOf(record, this.#known.extent);
+          if (present === undefined) return;
+          const { appender } = this.#known.of(present);
+          await appender.append([record], "durable", undefined, attached);
+        },
+      }),
     });
     return { stream, appender, pages: new LogPages(server, stream) };
   }

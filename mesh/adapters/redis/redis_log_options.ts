@@ -1,6 +1,7 @@
 /**
  * The options with which a log in Redis is opened, and the error where its partitions are others.
  */
+import type { LogExtent } from "../../ports/event_log.ts";
 import type { RedisServer } from "./redis_server.ts";
 
 /** Options of `RedisEventLog.open`. */
@@ -31,6 +32,12 @@ export interface RedisEventLogOptions {
   readonly unconfirmedMsMax?: number;
   /** Time until listeners are told of `written` records, ms; default in log_budgets.ts. */
   readonly lazyMs?: number;
+  /**
+   * The partition, among those that take records, to which a `written` record of a sealed one
+   * belongs; undefined = it counts in its own alone. Where a failover has lost it, it is appended
+   * there. Absent: such a loss stops the log.
+   */
+  readonly partitionOf?: (record: Uint8Array, extent: LogExtent) => number | undefined;
 }
 
 /** The log has another number of partitions, and its opener cannot take that number. */

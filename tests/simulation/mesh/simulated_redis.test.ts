@@ -413,3 +413,58 @@ Deno.test("Redis forgets an event id after an hour, also one that a fail-over go
   assert.equal(append("b"), 2, "the fail-over has kept it");
   assert.equal(append("a"), 3, "its first record has expired, its second is lost");
 });
+
+/** A fail-over that keeps what a replica has confirmed, while its processes look away. */
+function failOver(server: Server): number {
+  server.isCut = true; // so that nothing is sent again yet
+  server.redis.stop();
+  const lost = server.redis.start(60_000, true);
+  server.isCut = false;
+  return lost;
+}
+
+/** The first records of a partition. */
+async function textsOf({ clock }: Server, log: SimulatedEventLog, partition = 0) {
+  const records = await clock.settle(log.read(partition, 0, 10));
+  return records.map(({ bytes }) => new TextDecoder().decode(bytes));
+}
+
+const event = { id: "e", content: "", acceptedAtMs: 1, bytes: text("event"), endsWithTime: false };
+
+Deno.test("an event comes behind the rankings of its process that a fail-over has lost", async () => {
+  const server = new Server();
+  const { clock } = server;
+  const log = await clock.settle(server.open());
+  for (const ranking of ["a", "b"]) await clock.settle(log.append(0, [text(ranking)], "written"));
+  assert.ok(failOver(server) > 0);
+  await clock.settle(log.appendOnce(0, [event]));
+  assert.deepEqual(await textsOf(server, log), ["a", "b", "event"]);
+});
+
+Deno.test("a log makes sure of rankings when they are old, and when it closes", async () => {
+  const server = new Server();
+  const { clock } = server;
+  const log = await clock.settle(server.open());
+  const rank = () => clock.settle(log.append(0, [text("a")], "written"));
+  await rank();
+  await clock.advance(logBudgets.unconfirmedMsMax + 100);
+  assert.equal(failOver(server), 0);
+  await rank();
+  await clock.settle(log.close());
+  assert.equal(failOver(server), 0);
+});
+
+Deno.test("lost rankings of a sealed partition go to the next one, before an event there", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const log = await clock.settle(server.open("a", { partitionOf: () => 2 }));
+  await clock.settle(log.append(0, [text("a")], "written"));
+  assert.ok(failOver(server) > 0);
+  redis.log("events", 2).extend({ firstPartition: 2, partitions: 3 });
+  await assert.rejects(clock.settle(log.append(0, [text("b")], "written")), {
+    name: "SealedPartitionError",
+  });
+  await clock.settle(log.appendOnce(2, [event]));
+  assert.deepEqual(await textsOf(server, log, 0), []);
+  assert.deepEqual(await textsOf(server, log, 2), ["a", "event"]);
+});

@@ -12,6 +12,7 @@ import {
   LogFullError,
   LogTailLostError,
   LogUnavailableError,
+  SealedPartitionError,
 } from "../../../../mesh/ports/event_log.ts";
 import { eventually } from "../../../integration/mesh_process.ts";
 import { testsOf, text, texts } from "./own_server.ts";
@@ -163,6 +164,27 @@ withPrograms((program: ServerProgram) => {
     }]);
     assert.deepEqual(await texts(log), ["a", "b", "event"]);
   }, debug);
+
+  test(
+    "lost rankings of a sealed partition go to the next one, before an event there",
+    async (world) => {
+      const server = await world.open();
+      const log = await world.log(server, { partitionOf: () => 1 });
+      const key = server.key("ranking:a");
+      await log.appendWith(0, text("a"), { key, bytes: text("items"), retainedMs: 60_000 });
+      await loseLog({ commands: server.commands, key: server.key("log:events") });
+      await server.commands.send(["DEL", key]);
+      const other = await world.log(await world.open());
+      await other.extend({ firstPartition: 1, partitions: 2 });
+      await assert.rejects(log.append(0, [text("b")], "written"), SealedPartitionError);
+      const bytes = text("event");
+      const event = { id: "e", content: "", acceptedAtMs: 0, bytes, endsWithTime: false };
+      await log.appendOnce(1, [event]);
+      assert.deepEqual([await texts(log, 0), await texts(log, 1)], [[], ["a", "event"]]);
+      assert.equal(await server.commands.send(["GET", key]), "items");
+    },
+    debug,
+  );
 
   test("a log that cannot append lost rankings again refuses", async (world) => {
     const server = await world.open();

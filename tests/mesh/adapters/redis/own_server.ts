@@ -1,33 +1,33 @@
 /** Tests that have a real server of their own, which they may kill, stop and restore. */
 import { LocalServer, type ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
 import { RedisEventLog } from "../../../../mesh/adapters/redis/redis_event_log.ts";
+import type { RedisEventLogOptions } from "../../../../mesh/adapters/redis/redis_log_options.ts";
 import {
   RedisServer,
   type RedisServerOptions,
 } from "../../../../mesh/adapters/redis/redis_server.ts";
 import { PATIENT_MS } from "./servers.ts";
 
-interface LogBudgets {
-  readonly budgetMs?: number;
-  readonly writtenBudgetMs?: number;
-  readonly unconfirmedMsMax?: number;
-}
+type LogOptions = Pick<
+  RedisEventLogOptions,
+  "budgetMs" | "writtenBudgetMs" | "unconfirmedMsMax" | "partitionOf"
+>;
 
 /** A server and the processes that use it. */
 export interface World {
   readonly local: LocalServer;
   readonly directory: string;
   open(options?: Partial<RedisServerOptions>): Promise<RedisServer>;
-  log(server: RedisServer, options?: LogBudgets): Promise<RedisEventLog>;
+  log(server: RedisServer, options?: LogOptions): Promise<RedisEventLog>;
   /** Copies the server's data; the result starts the server again with the copy. */
   copyData(): Promise<() => Promise<void>>;
 }
 
 export const text = (value: string) => new TextEncoder().encode(value);
 
-/** The records of the log's first partition. */
-export async function texts(log: RedisEventLog): Promise<string[]> {
-  return (await log.read(0, 0, 1e6)).map(({ bytes }) => new TextDecoder().decode(bytes));
+/** The records of a partition of the log. */
+export async function texts(log: RedisEventLog, partition = 0): Promise<string[]> {
+  return (await log.read(partition, 0, 1e6)).map(({ bytes }) => new TextDecoder().decode(bytes));
 }
 
 /** Declares a test with a server of the program. */
