@@ -5,6 +5,7 @@
 import type { EventLog } from "../mesh/ports/event_log.ts";
 import { decodeExamples } from "./example_chunk.ts";
 
+/** Position of that chunk. */
 export interface ExampleBegin {
   readonly offset: number;
   /** Number of its first row: as many rows of the partition came before. */
