@@ -1,7 +1,7 @@
 /**
  * Simulates one process, and a mesh of several hosts, with fixed seeds and with seeds of the
- * commit, runs some of them twice, and plants bugs that must be found: a simulation that finds
- * nothing proves nothing. The shrunk plan of such a run must find its bug again.
+ * commit, runs some of them twice, and plants a bug that must be found: a simulation that finds
+ * nothing proves nothing. The shrunk plan of such a run must find the bug again.
  *
  *     deno run -A scripts/check_simulation.ts
  */
@@ -25,13 +25,14 @@ interface Share {
 }
 
 const shares: readonly Share[] = [
-  { scenario: "swarm", fixedSeeds: 12, commitSeeds: 12, doubleEvery: 12 },
+  { scenario: "swarm", fixedSeeds: 4, commitSeeds: 12, doubleEvery: 8 },
   // Several hosts.
-  { scenario: "mesh-swarm", fixedSeeds: 3, commitSeeds: 3, doubleEvery: 6 },
+  { scenario: "mesh-swarm", fixedSeeds: 1, commitSeeds: 4, doubleEvery: 5 },
 ];
 /** The exit code of a broken promise. */
 const CORRECTNESS = 129;
-const canaries = ["double-apply", "marks-left-behind"];
+/** A bug of a mesh; the tests of the command find one of a process. */
+const CANARY = "marks-left-behind";
 const SHRINK_RUNS_MAX = 60;
 const SHRINK_MS_MAX = 60_000;
 
@@ -50,8 +51,8 @@ async function commitSeeds(count: number): Promise<number[]> {
 }
 
 /** Whether the planted bug is found, and again by the shrunk plan of that run. */
-async function isFound(plant: string): Promise<boolean> {
-  const canary = plants.find(({ name }) => name === plant);
+async function isFound(): Promise<boolean> {
+  const canary = plants.find(({ name }) => name === CANARY);
   if (canary === undefined) return false;
   const out = await Deno.makeTempDir();
   try {
@@ -96,9 +97,8 @@ async function isClean({ scenario: name, ...share }: Share): Promise<boolean> {
 
 if (import.meta.main) {
   for (const share of shares) if (!await isClean(share)) Deno.exit(1);
-  for (const plant of canaries) {
-    if (await isFound(plant)) continue;
-    console.error(`The planted bug ${plant} was not found.`);
+  if (!await isFound()) {
+    console.error(`The planted bug ${CANARY} was not found.`);
     Deno.exit(1);
   }
 }
