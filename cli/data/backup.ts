@@ -15,11 +15,9 @@ export async function backupCommand(
   { json }: DataFlags,
   output: Output,
 ): Promise<void> {
+  const places = await findPlaces(from);
   try {
-    const { files, bytes, snapshot, findings: { notes } } = await backUp(
-      await findPlaces(from),
-      to,
-    );
+    const { files, bytes, snapshot, findings: { notes } } = await backUp(places, to);
     output.out(
       json
         ? `${JSON.stringify({ files, bytes, snapshot, notes })}\n`
@@ -28,6 +26,12 @@ export async function backupCommand(
         } bytes copied to ${to} and ` +
           `verified; ${snapshot === undefined ? "no snapshot yet" : `snapshot ${snapshot}`}\n`,
     );
+    if (places.logsOnRedis && !json) {
+      output.out(
+        "Copy the data of Redis now, and see then whether it goes with this backup:\n" +
+          `  cairn data backup ${from} ${to} --check\n`,
+      );
+    }
   } catch (error) {
     if (error instanceof BackupError) throw new CommandError(error.message);
     throw error;

@@ -10,6 +10,11 @@ export interface DataFlags {
   readonly json?: true;
 }
 
+/** The typed options of `backup`. */
+interface BackupFlags extends DataFlags {
+  readonly check?: true;
+}
+
 const help = `
 Reads the logs, the snapshots and the profiles, and changes nothing. Run it on a stopped server, or on
 a copy: what a running server is writing looks torn.
@@ -41,7 +46,11 @@ data restore puts its blobs.
 
 Where the logs are on Redis (storage.redis) or the snapshots in a bucket (storage.s3), give the
 configuration. Logs and profiles on Redis are not copied: back that server up after the command. A
-log may be newer than the snapshot, and never older.`;
+log may be newer than the snapshot, and never older. Nor may it begin behind the snapshot, as it
+does when as many newer ones are taken as are retained. See by --check, after the copy of Redis,
+whether the two go together; it exits 1 where both have to be made anew.
+
+  deno task cairn data backup mesh.yaml /backup/monday --check`;
 
 const restoreHelp = `
 Puts the snapshot, the checkpoints of kept features, the examples put aside and the receipts of
@@ -68,9 +77,14 @@ export function dataCommand(output: Output): Command {
       new Command("backup").description("copy the data of a server while it runs")
         .addArgument(placeArgument())
         .addArgument(new Argument("<to>", "an empty folder, or one to be made"))
+        .option("--check", "see whether a copy of Redis made since goes with the backup")
         .addOption(jsonOption())
         .addHelpText("after", backupHelp)
-        .action(async (data: string, to: string, flags: DataFlags) => {
+        .action(async (data: string, to: string, flags: BackupFlags) => {
+          if (flags.check) {
+            const { checkBackupCommand } = await import("./check_backup.ts");
+            return await checkBackupCommand(data, to, flags, output);
+          }
           const { backupCommand } = await import("./backup.ts");
           await backupCommand(data, to, flags, output);
         }),

@@ -1,24 +1,21 @@
 /**
  * The work of `cairn data restore`.
  */
-import { exampleRanges } from "../../offline/data_directory/example_positions.ts";
 import {
   blobsPlace,
   inDirectory,
   openExistingBlobs,
 } from "../../offline/data_directory/existing_stores.ts";
 import { restoreBlobs } from "../../offline/data_directory/restore_blobs.ts";
-import { cutProblem, rowsBehind } from "../../offline/data_directory/restore_snapshot.ts";
-import type { BlobStore } from "../../mesh/ports/blob_store.ts";
-import { readManifest } from "../../records/snapshot_manifest.ts";
 import { blobsOf } from "../../server/machine/shared_storage.ts";
 import { counted } from "../../structures/counted.ts";
 import type { Output } from "../command_line.ts";
 import { findPlaces } from "../data_places.ts";
 import { usageError } from "../errors.ts";
 import { shortName } from "../snapshot/named_snapshot.ts";
-import { openRestoredExamples, type RestoredExamples } from "../snapshot/restored_examples.ts";
+import { openRestoredExamples } from "../snapshot/restored_examples.ts";
 import type { DataFlags } from "./command.ts";
+import { outcomeOf } from "./restore_outcome.ts";
 
 /**
  * @throws {DataDirectoryError} When a server runs on the directory.
@@ -71,32 +68,4 @@ export async function restoreCommand(
   } finally {
     await opened.close();
   }
-}
-
-/** How trainers go on from a snapshot. */
-interface RestoreOutcome {
-  /** Rows of the log behind it. */
-  readonly rowsToLearn: number;
-  /** Why they cannot learn on, in words. */
-  readonly problem?: string;
-  /** Whether a mesh keeps only later ones, so that parts begin from it only after a recovery. */
-  readonly isOlder?: true;
-}
-
-async function outcomeOf(
-  target: BlobStore,
-  snapshot: string,
-  { exampleLog, partitionsGrow, oldestSnapshot }: RestoredExamples,
-): Promise<RestoreOutcome> {
-  const manifest = await readManifest(target, snapshot);
-  if (exampleLog === undefined) {
-    const isOfLog = manifest.trainers.some(({ offset }) => offset > 0);
-    return { rowsToLearn: 0, ...(isOfLog && { problem: "there is no example log" }) };
-  }
-  const ranges = await exampleRanges(exampleLog);
-  const problem = await cutProblem(manifest, exampleLog, ranges, partitionsGrow);
-  const isOlder = oldestSnapshot !== undefined && snapshot < oldestSnapshot;
-  return problem === undefined
-    ? { rowsToLearn: rowsBehind(manifest.trainers, ranges), ...(isOlder && { isOlder }) }
-    : { rowsToLearn: 0, problem };
 }

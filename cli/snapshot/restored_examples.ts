@@ -1,12 +1,13 @@
 /**
  * The example log that a restored snapshot is put under: in the data directory, or on the server of
- * `storage.redis`.
+ * `storage.redis`; with the records of its mesh.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { StorageSection } from "../../configuration/sections/mesh.ts";
 import type { RedisSection } from "../../configuration/sections/redis.ts";
 import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { MeshView } from "../../mesh/ports/coordination.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { isFile, openExistingExamples } from "../../offline/data_directory/existing_stores.ts";
 import { readManifests } from "../../records/snapshot_manifest.ts";
@@ -21,8 +22,8 @@ export interface RestoredExamples {
   readonly exampleLog: EventLog | undefined;
   /** Whether the log may have got more partitions since a snapshot. */
   readonly partitionsGrow: boolean;
-  /** The oldest snapshot from which a mesh on Redis begins. */
-  readonly oldestSnapshot?: string | undefined;
+  /** The records of a mesh on Redis; undefined before its first host has joined. */
+  readonly view?: MeshView | undefined;
   close(): Promise<void>;
 }
 
@@ -38,7 +39,9 @@ export async function openRestoredExamples(
 ): Promise<RestoredExamples> {
   const storage = configuration?.storage;
   if (configuration && storage?.kind === "directory" && storage.redis) {
-    return await openOnRedis(configuration, storage, storage.redis);
+    const onRedis = await openExamplesOnRedis(configuration, storage, storage.redis);
+    await requireStopped(onRedis);
+    return onRedis;
   }
   await using opened = new AsyncDisposableStack();
   opened.adopt(openDataDirectory(directory), (lock) => lock.release());
@@ -64,43 +67,49 @@ async function requireLogHere(directory: string, target: BlobStore): Promise<voi
   );
 }
 
-async function openOnRedis(
+/**
+ * Opens the log of a server or a mesh that may run.
+ *
+ * @throws {CommandError | RedisStorageError} When the server does not answer.
+ */
+export async function openExamplesOnRedis(
   configuration: CairnConfiguration,
   { logBytesMax }: StorageSection,
   redis: RedisSection,
 ): Promise<RestoredExamples> {
   const { mesh, partitions } = configuration;
-  const oldestSnapshot = mesh && await requireStopped(configuration);
+  const view = mesh && await readMesh(configuration);
   const opened = await openRedisExamples(redisStorageOf(redis, mesh?.id ?? "cairn", {
     logBytesMax,
     partitions,
     knownMs: 0,
   }));
-  return { ...opened, partitionsGrow: mesh !== undefined, oldestSnapshot };
+  return { ...opened, partitionsGrow: mesh !== undefined, view };
 }
 
-/**
- * The oldest snapshot of a stopped mesh; undefined before its first one.
- *
- * @throws {CommandError} When a host of the mesh has a lease.
- */
-async function requireStopped(configuration: CairnConfiguration): Promise<string | undefined> {
+/** The records of a mesh; undefined before its first host has joined. */
+async function readMesh(configuration: CairnConfiguration): Promise<MeshView | undefined> {
   const { coordination, close } = await openCoordination(configuration).catch((error: Error) => {
     throw new CommandError(error.message);
   });
   try {
-    const { hosts, nowMs, oldestSnapshot } = await coordination.read();
-    const running = [...hosts.values()].filter(({ expiresMs }) => expiresMs > nowMs);
-    if (running.length === 0) return oldestSnapshot;
-    throw new CommandError(
-      `Hosts of the mesh run: ${running.map(({ host }) => host).join(", ")}. Stop all of them ` +
-        "first; a host that was killed counts as running until its lease ends.",
-    );
+    return await coordination.read();
   } catch (error) {
-    // No host has joined: the server is a new one.
     if (!(error instanceof InvariantError)) throw error;
     return undefined;
   } finally {
     await close();
   }
+}
+
+/** @throws {CommandError} When a host of the mesh has a lease; the log is closed then. */
+async function requireStopped({ view, close }: RestoredExamples): Promise<void> {
+  const running = [...view?.hosts.values() ?? []]
+    .filter(({ expiresMs }) => expiresMs > (view?.nowMs ?? 0));
+  if (running.length === 0) return;
+  await close();
+  throw new CommandError(
+    `Hosts of the mesh run: ${running.map(({ host }) => host).join(", ")}. Stop all of them ` +
+      "first; a host that was killed counts as running until its lease ends.",
+  );
 }

@@ -71,6 +71,7 @@ Deno.test({
       const copy = `${world.folder}/copy`;
       const backup = ["data", "backup", config, copy, "--json"];
       assert.equal(JSON.parse((await runCaptured(...backup)).out).snapshot, name);
+      assert.equal((await runCaptured(...backup, "--check")).code, 0);
       const later = await world.run((client) => teach(client, "later", "b"));
       assert.notDeepEqual(later, first);
 
