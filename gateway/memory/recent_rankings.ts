@@ -29,8 +29,6 @@ const timeWords = new Uint32Array(time.buffer);
 export class RecentRankings {
   /** Time and item hashes by ranking. */
   readonly #shown: RecentMap<Fingerprint, Uint32Array>;
-  /** Ids chosen by clients whose rankings are in progress; at most one for each request. */
-  readonly #reserved = new Set<string>();
   /** Scratch array for the hashes of one ranking. */
   #hashes = new Uint32Array(0);
 
@@ -41,18 +39,6 @@ export class RecentRankings {
 
   get size(): number {
     return this.#shown.size;
-  }
-
-  /** Reserves `rankingId` for a ranking in progress; false when it is taken. */
-  reserve(rankingId: string): boolean {
-    if (this.#reserved.has(rankingId) || this.#shown.has(fingerprintOf(rankingId))) return false;
-    this.#reserved.add(rankingId);
-    return true;
-  }
-
-  /** Ends the reservation of `rankingId`, after {@link remember} or because its ranking failed. */
-  release(rankingId: string): void {
-    this.#reserved.delete(rankingId);
   }
 
   /**

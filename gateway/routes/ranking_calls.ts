@@ -15,7 +15,7 @@ import { UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { isFeatureTypeError } from "../attributes/attribute_types.ts";
 import type { GatewayContext } from "../endpoint.ts";
-import { budgetMs, elapsedMs } from "../middleware/deadline.ts";
+import { budgetMs, elapsedMs, withinDeadline } from "../middleware/deadline.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import type { Readiness } from "../readiness.ts";
@@ -34,6 +34,8 @@ export class RankingCalls {
   readonly #parts: GatewayParts;
   readonly #readiness: Readiness;
   readonly #itemsCold: Counter;
+  /** By ids that clients chose; each resolves when its ranking is remembered or has failed. */
+  readonly #inProgress = new Map<string, Promise<void>>();
 
   constructor(parts: GatewayParts, readiness: Readiness) {
     this.#parts = parts;
@@ -44,48 +46,58 @@ export class RankingCalls {
   }
 
   /**
-   * Asks the ranker and remembers the ranking. A client's own ranking id is used once.
+   * Asks the ranker and remembers the ranking. A client's own ranking id is used once: a request
+   * whose id is in progress waits, and takes the id over where that ranking fails or is cancelled.
    *
-   * @throws {ProblemError} `ranking-exists`, or `unavailable` for scores that are not finite.
+   * @throws {ProblemError} `ranking-exists`, `deadline-exceeded`, or `unavailable` for scores that
+   * are not finite.
    */
   async ask(context: GatewayContext, message: RankingMessage): Promise<Ranking> {
     const { rankingId } = message;
-    const { memory } = this.#parts;
-    if (rankingId !== undefined && !memory.rankings.reserve(rankingId)) {
+    if (rankingId === undefined) return await this.#rank(context, message);
+    const { clock, memory } = this.#parts;
+    for (let other; (other = this.#inProgress.get(rankingId)) !== undefined;) {
+      await withinDeadline(context, clock, other, `"${rankingId}" is still being ranked.`);
+    }
+    if (memory.rankings.has(rankingId)) {
       throw new ProblemError(
         "ranking-exists",
-        `Cannot rank as "${rankingId}": a ranking of this id was served or is in progress. ` +
-          "Leave rankingId out, or send a new one.",
+        `Cannot rank as "${rankingId}": a ranking of this id was served. Leave rankingId out, or ` +
+          "send a new one.",
       );
     }
-    try {
-      const ranking = await this.#ask(context, message);
-      if (ranking.unlogged) memory.rankingsUnlogged++;
-      const shownByClient = message.kind === "rank" ? message.shown : undefined;
-      const shown = shownByClient?.map((id) => ({ id })) ?? ranking.items;
-      if (message.learn !== false && shown.length > 0) {
-        const { user, atMs } = message;
-        // An id that no client can send marks the ranking as unlogged.
-        const marked = ranking.unlogged ? [...shown, { id: UNLOGGED_ITEM }] : shown;
-        memory.rankings.remember(ranking.rankingId, marked, atMs);
-        this.#parts.markWriter?.ranked(atMs);
-        memory.userRankings.remember(user, { rankingId: ranking.rankingId, atMs });
-      }
-      requireFiniteScores(ranking);
-      // With several gateways it may be the time of an event that another one accepted. An event
-      // after this answer gets a later one, so the client can compare both.
-      memory.acceptanceClock.resumeAfter(ranking.learnedThroughMs);
-      this.#countCold(ranking);
-      this.#parts.console?.activity.ranked(
-        message.user,
-        ranking,
-        elapsedMs(context, this.#parts),
-        context.get("trace"),
-      );
-      return ranking;
-    } finally {
-      if (rankingId !== undefined) memory.rankings.release(rankingId);
+    const ranking = this.#rank(context, message);
+    const release = () => void this.#inProgress.delete(rankingId);
+    this.#inProgress.set(rankingId, ranking.then(release, release));
+    return await ranking;
+  }
+
+  async #rank(context: GatewayContext, message: RankingMessage): Promise<Ranking> {
+    const { memory } = this.#parts;
+    const ranking = await this.#ask(context, message);
+    if (ranking.unlogged) memory.rankingsUnlogged++;
+    const shownByClient = message.kind === "rank" ? message.shown : undefined;
+    const shown = shownByClient?.map((id) => ({ id })) ?? ranking.items;
+    if (message.learn !== false && shown.length > 0) {
+      const { user, atMs } = message;
+      // An id that no client can send marks the ranking as unlogged.
+      const marked = ranking.unlogged ? [...shown, { id: UNLOGGED_ITEM }] : shown;
+      memory.rankings.remember(ranking.rankingId, marked, atMs);
+      this.#parts.markWriter?.ranked(atMs);
+      memory.userRankings.remember(user, { rankingId: ranking.rankingId, atMs });
     }
+    requireFiniteScores(ranking);
+    // With several gateways it may be the time of an event that another one accepted. An event
+    // after this answer gets a later one, so the client can compare both.
+    memory.acceptanceClock.resumeAfter(ranking.learnedThroughMs);
+    this.#countCold(ranking);
+    this.#parts.console?.activity.ranked(
+      message.user,
+      ranking,
+      elapsedMs(context, this.#parts),
+      context.get("trace"),
+    );
+    return ranking;
   }
 
   async #ask(context: GatewayContext, message: RankingMessage): Promise<Ranking> {

@@ -2,6 +2,7 @@
  * `POST /v1/rank` from the client's side.
  */
 import assert from "node:assert/strict";
+import type { Ranking } from "../../actors/ranker/protocol.ts";
 import { ReplicaNotCurrentError } from "../../actors/serving_replica/protocol.ts";
 import { FeatureTypeError } from "../../kernels/features/errors.ts";
 import {
@@ -13,7 +14,8 @@ import {
   OverloadedError,
 } from "../../mesh/runtime/errors.ts";
 import { rankingSchema } from "../../gateway/schemas/rank.ts";
-import { gatewayFixture, json, startMs } from "./fixture.ts";
+import { present } from "../../structures/invariant.ts";
+import { fixtureOptions, gatewayFixture, json, startMs } from "./fixture.ts";
 
 const three = { user: "u", candidates: [{ id: "a" }, { id: "b" }, { id: "c" }] };
 
@@ -108,30 +110,53 @@ Deno.test("the ranker gets the remaining budget and the trace id", async () => {
   assert.equal(signals?.length, 1);
 });
 
-Deno.test("a ranking whose client hangs up is counted as 499, frees its id, and says nothing about the ranker", async () => {
-  const { app, post, ranker, telemetry } = gatewayFixture();
-  const inOrder = ranker.script;
+/** Asks for a ranking under the id "mine", whose client may hang up. */
+function askAsMine({ app }: Pick<ReturnType<typeof gatewayFixture>, "app">) {
   const hangUp = new AbortController();
-  ranker.script = () => {
-    const { promise, reject } = Promise.withResolvers<never>();
-    const { signals = [] } = ranker.askedWith[0];
-    signals[0].onabort = () => reject(new AskCancelledError("ranker/0"));
-    return promise;
-  };
-  const answer = app.request("/v1/rank", {
+  const answer = Promise.resolve(app.request("/v1/rank", {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ ...three, rankingId: "mine" }),
     signal: hangUp.signal,
-  });
-  while (ranker.asked.length === 0) await new Promise((resolve) => setTimeout(resolve));
+  }));
+  return { hangUp: () => hangUp.abort(), status: answer.then(({ status }) => status) };
+}
+
+/** A gateway whose rankings wait until they are answered, and fail where their client hangs up. */
+function slowGateway() {
+  const fixture = gatewayFixture();
+  const { ranker } = fixture;
+  const answers: (() => void)[] = [];
+  ranker.script = (rank) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Ranking>();
+    answers.push(() => resolve(ranker.inOrder(rank)));
+    const [signal] = present(ranker.askedWith.at(-1)?.signals, "a ranking can be cancelled");
+    const cancel = () => reject(new AskCancelledError("ranker/0"));
+    if (signal.aborted) cancel();
+    signal.onabort = cancel;
+    return promise;
+  };
+  const asked = async (rankings: number) => {
+    while (ranker.asked.length < rankings) await soon();
+  };
+  return { ...fixture, answers, asked };
+}
+
+/** Lets requests go on that wait for nothing but each other. */
+const soon = () => new Promise((resolve) => setTimeout(resolve));
+
+Deno.test("a ranking whose client hangs up is counted as 499, frees its id, and says nothing about the ranker", async () => {
+  const gateway = slowGateway();
+  const { post, ranker, telemetry, asked } = gateway;
+  const { hangUp, status } = askAsMine(gateway);
+  await asked(1);
   const { statusAsked } = ranker;
-  hangUp.abort();
-  assert.equal((await answer).status, 499);
+  hangUp();
+  assert.equal(await status, 499);
   assert.deepEqual(telemetry.lines, [], "it is no failure of the server");
   const labels = { method: "POST", route: "/v1/rank", status: "499" };
   assert.equal(telemetry.samples("cairn_http_request_seconds", labels).length, 1);
-  ranker.script = inOrder;
+  ranker.script = (rank) => ranker.inOrder(rank);
   assert.equal((await post("/v1/rank", { ...three, rankingId: "mine" })).status, 200);
   assert.equal(ranker.statusAsked, statusAsked);
 });
@@ -147,13 +172,52 @@ Deno.test("a client's own ranking id is used once, and may be used again after a
   assert.deepEqual((await json(again)).type, "/problems/ranking-exists");
 });
 
-Deno.test("of two concurrent rankings with one id, one is served and one is refused", async () => {
-  const { post, ranker } = gatewayFixture();
-  const statuses = await Promise.all(
-    [1, 2].map(async () => (await post("/v1/rank", { ...three, rankingId: "mine" })).status),
-  );
-  assert.deepEqual(statuses.sort(), [200, 409]);
+Deno.test("an id in progress is refused once its ranking is known, and not before", async () => {
+  const gateway = slowGateway();
+  const { ranker, answers, asked, post } = gateway;
+  const first = askAsMine(gateway);
+  await asked(1);
+  const second = askAsMine(gateway);
+  let isAnswered = false;
+  second.status.then(() => isAnswered = true);
+  await soon();
+  assert.equal(isAnswered, false);
+  answers[0]();
+  assert.deepEqual(await Promise.all([first.status, second.status]), [200, 409]);
   assert.equal(ranker.asked.length, 1);
+  const click = { eventId: "e", rankingId: "mine", item: "a", action: "click" };
+  assert.equal((await post("/v1/events", click)).status, 200);
+});
+
+Deno.test("an id whose client hangs up and sends it again goes to one of those that wait for it", async () => {
+  const gateway = slowGateway();
+  const { ranker, answers, asked } = gateway;
+  const first = askAsMine(gateway);
+  await asked(1);
+  const [gone, ...others] = Array.from({ length: 3 }, () => askAsMine(gateway));
+  await soon();
+  gone.hangUp();
+  first.hangUp();
+  await asked(3); // the first, one that had gone, and one that is answered
+  answers[2]();
+  assert.deepEqual(await Promise.all([first, gone, ...others].map(({ status }) => status)), [
+    499,
+    499,
+    200,
+    409,
+  ]);
+  assert.equal(ranker.asked.length, 3);
+});
+
+Deno.test("a request that waits for an id ends by its own deadline", async () => {
+  const gateway = slowGateway();
+  const { clock, asked } = gateway;
+  askAsMine(gateway);
+  await asked(1);
+  const second = askAsMine(gateway);
+  await soon();
+  await clock.advance(fixtureOptions.deadlineMs);
+  assert.equal(await second.status, 504);
 });
 
 Deno.test("a score that is not finite is a 503, never null", async () => {

@@ -34,30 +34,6 @@ Deno.test("each of the newest rankings is known with all of its items and no oth
   );
 });
 
-Deno.test("a reserved id is taken until its ranking fails", () => {
-  const rankings = new RecentRankings({ rankingsMax: 10, bytesMax: 1 << 20 });
-  assert.ok(rankings.reserve("r"));
-  assert.ok(!rankings.reserve("r"));
-  assert.equal(rankings.check("r", "a"), "unknown-ranking", "the ranking has shown nothing yet");
-  rankings.release("r");
-  assert.ok(rankings.reserve("r"));
-  rankings.remember("r", [{ id: "a" }], 0);
-  rankings.release("r");
-  assert.equal(rankings.check("r", "a"), "shown");
-  assert.ok(!rankings.reserve("r"), "a served ranking keeps its id");
-});
-
-Deno.test("rankings that fail under their own ids leave no memory behind", () => {
-  const rankings = new RecentRankings({ rankingsMax: 8, bytesMax: 8 * 4 * 65_536 });
-  rankings.remember("kept", [{ id: "a" }], 0);
-  for (let i = 0; i < 200_000; i++) {
-    rankings.reserve(`failed ${i}`);
-    rankings.release(`failed ${i}`);
-  }
-  assert.equal(rankings.size, 1);
-  assert.equal(rankings.check("kept", "a"), "shown");
-});
-
 Deno.test("the memory for items is bounded in bytes, whatever the number of rankings", () => {
   const rankings = new RecentRankings({ rankingsMax: 1_000_000, bytesMax: 8 * 4 * 65_536 });
   for (let i = 0; i < 3_000; i++) rankings.remember(`r${i}`, items(i, 500), 0);
