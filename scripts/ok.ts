@@ -30,8 +30,8 @@ interface Check {
 
 const deno = Deno.execPath();
 
-/** Test files that run at once: many wait for servers that they started, or for their leases. */
-const testFilesAtOnce = Math.ceil(1.5 * navigator.hardwareConcurrency);
+/** Modules of tests that run at once: half of them wait for servers that they started. */
+const testModulesAtOnce = 2 * navigator.hardwareConcurrency;
 
 /** In the order in which they start: quick checks first, but for the one that waits. */
 const checks: readonly Check[] = [
@@ -75,22 +75,22 @@ const checks: readonly Check[] = [
   {
     name: "tests",
     command: [deno, "task", "test"],
-    environment: { DENO_JOBS: Deno.env.get("DENO_JOBS") ?? String(testFilesAtOnce) },
+    environment: { DENO_JOBS: Deno.env.get("DENO_JOBS") ?? String(testModulesAtOnce) },
     counts: "junit",
     alone: true,
   },
   // Exits with 1 when the rankings did not get better.
-  { name: "demo", command: [deno, "task", "demo", "--seconds", "30"], alone: true },
+  { name: "demo", command: [deno, "task", "demo", "--seconds", "20"], alone: true },
   // Exits with 1 when the mesh has broken a promise about correctness (cli/demo_mesh/verdict.ts).
   {
     name: "mesh",
-    command: [deno, "task", "demo:mesh", "--short", "--json", "--seconds", "5"],
+    command: [deno, "task", "demo:mesh", "--short", "--json", "--seconds", "3"],
     needs: ["redis-server"],
     alone: true,
   },
   {
     name: "mesh-valkey",
-    command: [deno, "task", "demo:mesh", "--short", "--json", "--seconds", "5", "--server"]
+    command: [deno, "task", "demo:mesh", "--short", "--json", "--seconds", "3", "--server"]
       .concat("valkey-server"),
     needs: ["valkey-server"],
     alone: true,

@@ -4,7 +4,6 @@
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import type { RunningMesh } from "../../server/compose.ts";
-import { startMesh } from "../../server/machine/start_mesh.ts";
 import { waitReady } from "../../server/waits.ts";
 
 export const placements = {
@@ -157,6 +156,8 @@ export interface SmallMesh {
 }
 
 export async function startSmallMesh(yaml: string): Promise<SmallMesh> {
+  // Only here: most tests talk to processes and load no server.
+  const { startMesh } = await import("../../server/machine/start_mesh.ts");
   const problems: string[] = [];
   const mesh = await startMesh(parseConfiguration(yaml, "cairn.yaml"), {
     writeLog: ({ level, message, fields }) => {
