@@ -51,6 +51,7 @@ export class HealthWarnings {
       ),
     );
     const rows = sum(statuses.map(({ rowsRefused }) => rowsRefused));
+    const losses = sum(statuses.map(({ logLosses }) => logLosses));
     return [
       ...statuses.flatMap(({ diverged }) => diverged ?? [])
         .map((detail) => ({ kind: "training-stopped", detail }) as const),
@@ -59,6 +60,14 @@ export class HealthWarnings {
         rows,
         `The trainers have refused ${rows} examples since their start: the loss was not finite or ` +
           "exploded. `cairn data quarantine` shows them.",
+      ),
+      ...this.#losses.warning(
+        "events-lost",
+        losses,
+        "Redis came back without the newest examples, which shards had learned, and perhaps without " +
+          "the events that they were made of: events that were accepted shortly before are not " +
+          "learned. The shards went back to the newest snapshot. With storage.redis.replicas: 1 a " +
+          "failover to a replica that has confirmed loses none.",
       ),
     ];
   }

@@ -1,14 +1,16 @@
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import { fencedBlobStore } from "../../mesh/runtime/fenced_stores.ts";
 import type { TrainerOptions } from "./options.ts";
+import { LogLosses } from "./log_losses.ts";
 import type { TrainerMessage } from "./protocol.ts";
 import { Trainer, type TrainerDependencies } from "./trainer.ts";
 
 export type { TrainerDependencies, TrainerOptions };
 
 export function defineTrainer(
-  dependencies: TrainerDependencies,
+  dependencies: Omit<TrainerDependencies, "logLosses">,
 ): ActorDefinition<TrainerMessage, TrainerOptions> {
+  const logLosses = new LogLosses();
   return {
     kind: "trainer",
     mailbox: { capacity: 1_024, overflow: "reject" },
@@ -43,6 +45,7 @@ export function defineTrainer(
     create: (context, options) =>
       Trainer.start(context, options, {
         ...dependencies,
+        logLosses,
         blobs: fencedBlobStore(dependencies.blobs, context),
       }),
   };

@@ -16,6 +16,7 @@ import type { PartitionStart } from "./chunk_batches.ts";
 import { Eraser, STORE_RETRY_MS } from "./eraser.ts";
 import { ExampleReader, type LackingPartition } from "./example_reader.ts";
 import { Flights } from "./flights.ts";
+import type { LogLosses } from "./log_losses.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { TrainerMessage } from "./protocol.ts";
 import type { PartitionJoiners } from "./partition_joiners.ts";
@@ -38,6 +39,7 @@ export interface LearningParts {
   readonly session: TrainingSession;
   readonly shards: ShardClient;
   readonly joiners: PartitionJoiners;
+  readonly logLosses: LogLosses;
   readonly metrics: TrainerMetrics;
   readonly validation: TaskValidation;
 }
@@ -135,7 +137,7 @@ export class Learning {
    * @throws {ShardAheadError} A shard has learned rows that the log has lost; all shards go back.
    */
   async resume(applied: AppliedSequences, wake: () => void): Promise<void> {
-    const { context, options, exampleLog, blobs, session, shards } = this.#parts;
+    const { context, options, exampleLog, blobs, session, shards, metrics } = this.#parts;
     // The kernel of the batches has rows in its memory.
     const kernel = BatchKernel.create();
     const stores = { blobs, exampleLog, kernel };
@@ -144,6 +146,10 @@ export class Learning {
     const startParts = { context, options, blobs, exampleLog, session, learned: shards.learned };
     const judges = { refusals, recovery: this.#recovery };
     const cut = await resumeModel(startParts, applied, judges).catch(async (error) => {
+      if (error instanceof ShardAheadError) {
+        this.#parts.logLosses.add(options.name);
+        metrics.logLost();
+      }
       // The trainer restarts after them.
       const isApart = error instanceof ShardBehindError || error instanceof ShardAheadError;
       if (isApart) await shards.goBack();

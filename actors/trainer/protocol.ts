@@ -50,6 +50,8 @@ export interface TrainerStatus {
   readonly learnedThroughMs: number;
   /** Rows that steps refused and that were put aside, since the start. */
   readonly rowsRefused: number;
+  /** Times that the shards went back since the example log had lost what they had learned. */
+  readonly logLosses: number;
   /** Offset in each of its partitions of the example log before which all is learned. */
   readonly offsets: readonly { readonly partition: number; readonly offset: number }[];
   /** Chunks of its partitions that are not learned; undefined while the log's end is unknown. */

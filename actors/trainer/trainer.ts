@@ -18,6 +18,7 @@ import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
 import type { LackingPartition } from "./example_reader.ts";
 import { LackingPartitions } from "./lacking_partitions.ts";
 import { Learning } from "./learning.ts";
+import type { LogLosses } from "./log_losses.ts";
 import { MarkNews } from "./mark_news.ts";
 import type { TrainerOptions } from "./options.ts";
 import type {
@@ -40,6 +41,8 @@ import { WeightExchange } from "./weight_exchange.ts";
 export interface TrainerDependencies {
   readonly exampleLog: EventLog;
   readonly blobs: BlobStore;
+  /** Outlives the trainer's incarnations. */
+  readonly logLosses: LogLosses;
   createSession(): Promise<TrainingSession>;
 }
 
@@ -87,7 +90,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#dependencies = dependencies;
     this.#session = session;
     const { telemetry } = context;
-    const { blobs, exampleLog } = dependencies;
+    const { blobs, exampleLog, logLosses } = dependencies;
     const { layout, trainer, partitions, tenure, taskNames } = options;
     const kernel = BatchKernel.create(layout.classes);
     const refs = options.shards.map((address) => context.actorRef<EmbeddingShardMessage>(address));
@@ -106,7 +109,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     const stores = { blobs, exampleLog };
     const joiners = new PartitionJoiners(context, options);
     const parts = { options, context, ...stores, kernel, shards, session, metrics, validation };
-    const learning = new Learning({ ...parts, joiners });
+    const learning = new Learning({ ...parts, joiners, logLosses });
     this.#shards = shards;
     this.#validation = validation;
     this.#learning = learning;
@@ -211,6 +214,7 @@ export class Trainer implements Behavior<TrainerMessage> {
       loss,
       ...learnedAt,
       rowsRefused,
+      logLosses: this.#dependencies.logLosses.of(this.#options.name),
       chunksUnread,
       ...(stopped?.kind === "diverged" ? { diverged: stopped.reason } : {}),
     };

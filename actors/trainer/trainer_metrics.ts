@@ -11,6 +11,7 @@ export class TrainerMetrics {
   readonly #skipped: Counter;
   readonly #refused: Counter;
   readonly #wentBack: Counter;
+  readonly #logLost: Counter;
   readonly #loss: Gauge;
   readonly #learned: Gauge;
   readonly #diverged: Gauge;
@@ -33,6 +34,11 @@ export class TrainerMetrics {
     });
     this.#wentBack = telemetry.counter("cairn_trainer_went_back_total", {
       help: "Returns to the newest snapshot because the model refused most examples.",
+      labelNames,
+    });
+    this.#logLost = telemetry.counter("cairn_trainer_log_lost_total", {
+      help: "Returns of all shards to the newest snapshot because the example log had lost what " +
+        "they had learned.",
       labelNames,
     });
     this.#loss = telemetry.gauge("cairn_trainer_loss", {
@@ -72,6 +78,10 @@ export class TrainerMetrics {
 
   wentBack(): void {
     this.#wentBack.add(1, this.#labels);
+  }
+
+  logLost(): void {
+    this.#logLost.add(1, this.#labels);
   }
 
   /** @param sequence Rows of the partition that are learned or skipped. */

@@ -21,6 +21,7 @@ const warningSchema = z.strictObject({
     "host-unlisted",
     "training-stopped",
     "rows-put-aside",
+    "events-lost",
     "examples-held",
     "examples-dropped",
     "replicas-away",

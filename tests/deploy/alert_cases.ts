@@ -108,6 +108,12 @@ export const alertCases: readonly AlertCase[] = [
     labels: { log: "examples", actor: "trainer/0" },
   },
   {
+    // The trainer begins on another host, whose first figure has the loss.
+    alert: "CairnEventsLost",
+    series: { 'cairn_trainer_log_lost_total{trainer="0"}': `_x60 1x60` },
+    labels: { trainer: "0" },
+  },
+  {
     alert: "CairnExamplesDropped",
     series: { "cairn_joiner_examples_dropped_total": `0+5${COUNT}` },
   },

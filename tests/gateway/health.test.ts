@@ -153,12 +153,12 @@ Deno.test("the joiner's warning is one of the server's, and a joiner that fails 
 });
 
 Deno.test("losses are warnings with their number until ten minutes after the last one", async () => {
-  let [dropped, refused] = [0, 0];
+  let [dropped, refused, lost] = [0, 0, 0];
   const { warnings, clock } = healthOf({
     joiners: () => [joiner(() => ({ warning: undefined, examplesDropped: dropped }))],
     trainers: () => [
-      trainer(() => ({ rowsRefused: refused })),
-      trainer(() => ({ rowsRefused: 1 })),
+      trainer(() => ({ rowsRefused: refused, logLosses: lost })),
+      trainer(() => ({ rowsRefused: 1, logLosses: 0 })),
     ],
   });
   assert.match((await warnings())[0], /^rows-put-aside 1: The trainers have refused 1 examples/);
@@ -168,6 +168,12 @@ Deno.test("losses are warnings with their number until ten minutes after the las
   const both = await warnings();
   assert.match(both[0], /^rows-put-aside 3: /);
   assert.match(both[1], /^examples-dropped 7: The joiners have dropped 7 examples/);
+  lost = 1;
+  assert.match((await warnings())[1], /^events-lost 1: Redis came back without .* examples/);
+  await clock.advance(600_000);
+  assert.deepEqual(await warnings(), []);
+  [dropped, refused] = [8, 3];
+  assert.equal((await warnings()).length, 2);
   [dropped, refused] = [0, 0];
   assert.equal((await warnings()).length, 1, "the joiner has restarted: nothing is lost since");
 });

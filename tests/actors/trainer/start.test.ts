@@ -2,7 +2,10 @@
  * Starts of a trainer that fail, or that find less than an earlier one has left.
  */
 import assert from "node:assert/strict";
-import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
+import type {
+  EmbeddingShardMessage,
+  LearnedChunk,
+} from "../../../actors/embedding_shard/protocol.ts";
 import { defineTrainer, type TrainerOptions } from "../../../actors/trainer/definition.ts";
 import { createModel } from "../../../kernels/dense/models/create_model.ts";
 import { createTrainingSession } from "../../../kernels/dense/training_session.ts";
@@ -86,25 +89,38 @@ function countingTrainer(blobs = new MemoryBlobStore()) {
   return { definition, open };
 }
 
-/** A shard that has its rows and is only opened. */
-const openedShard: ActorDefinition<EmbeddingShardMessage, undefined> = {
-  kind: "embedding_shard",
-  mailbox: { capacity: 16, overflow: "reject" },
-  restart: { restartsMax: 1, periodMs: 1_000, backoffMs: 10, backoffMsMax: 10 },
-  priorityOf: () => "write",
-  create(context) {
-    let epoch = 0;
-    return {
-      receive(message) {
-        if (message.kind === "getStatistics") {
-          return context.reply(message, { loadedShare: 1 } as ReplyOf<typeof message>);
-        }
-        if (message.kind !== "openSource") return;
-        context.reply(message, { sequence: 0, incarnation: "first", epoch: ++epoch });
-      },
-    };
-  },
-};
+/**
+ * A shard that has its rows and is only opened.
+ *
+ * @param learned The chunk of which it has learned, until it goes back to its snapshot.
+ */
+function shardWith(learned?: LearnedChunk): ActorDefinition<EmbeddingShardMessage, undefined> {
+  let chunk = learned;
+  return {
+    kind: "embedding_shard",
+    mailbox: { capacity: 16, overflow: "reject" },
+    restart: { restartsMax: 1, periodMs: 1_000, backoffMs: 10, backoffMsMax: 10 },
+    priorityOf: () => "write",
+    create(context) {
+      let epoch = 0;
+      return {
+        receive(message) {
+          if (message.kind === "getStatistics") {
+            return context.reply(message, { loadedShare: 1 } as ReplyOf<typeof message>);
+          }
+          if (message.kind === "goBack") {
+            chunk = undefined;
+            return context.reply(message, undefined);
+          }
+          if (message.kind !== "openSource") return;
+          context.reply(message, { sequence: 0, chunk, incarnation: "first", epoch: ++epoch });
+        },
+      };
+    },
+  };
+}
+
+const openedShard = shardWith();
 
 Deno.test("a trainer whose start fails leaves no subscription and no session behind", async () => {
   const { definition, open } = countingTrainer();
@@ -156,6 +172,20 @@ Deno.test("a trainer whose snapshots go away while it waits for its shard does n
   await blobs.delete(manifestName(name));
   await mesh.settle(failed, 600_000);
   assert.deepEqual(open, { subscriptions: 0, sessions: 0, starts: 1 });
+  await mesh.stop();
+});
+
+Deno.test("a trainer tells after its restart that the log has lost what a shard had learned", async () => {
+  const { definition } = countingTrainer();
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const node = mesh.node();
+  await mesh.settle(node.spawn(shardWith({ offset: 97, checksum: 1 }), 0, undefined));
+  const start = () => mesh.settle(node.spawn(definition, 0, TRAINER));
+  await assert.rejects(start(), /chunk at offset 97 of the example log .* has lost/);
+  const trainer = await start();
+  const { logLosses } = await mesh.settle(trainer.ask({ kind: "getStatus" }, { budgetMs: 1_000 }));
+  assert.equal(logLosses, 1);
+  assert.equal(mesh.telemetry.value("cairn_trainer_log_lost_total", { trainer: "0" }), 1);
   await mesh.stop();
 });
 
