@@ -100,7 +100,8 @@ Deno.test({
       const restored = new HostProcesses(configuration);
       try {
         await restored.start(...Object.keys(roles));
-        await until(() => rowsOf(configuration), (rows) => rows >= accepted);
+        // A row of each user, and that of the item on which all of them clicked.
+        await until(() => rowsOf(configuration), (rows) => rows >= accepted + 1);
         const { rankingId } = await client.rank("user-last", ["left", "right"]);
         const event = { eventId: "e-last", rankingId, item: "right", action: "click" };
         const [{ acceptedAtMs }] = await client.post([event]);
