@@ -50,12 +50,12 @@ function noteOnAttribution(
       return `The event log does not have the ranking that showed item "${item}" to user ` +
         `"${user}": it is learned from with sampled negatives.`;
     }
-    return `No ranking showed item "${item}" to user "${user}" in time: it is learned from with ` +
-      "sampled negatives.";
+    return `No ranking that this gateway knows showed item "${item}" to user "${user}" in time: ` +
+      "it is learned from with sampled negatives.";
   }
   if (attribution?.kind !== "none") return undefined;
-  return `Nothing will be learned from it: no ranking showed item "${item}" to user "${user}" in ` +
-    "time.";
+  return `Nothing will be learned from it: no ranking that this gateway knows showed item ` +
+    `"${item}" to user "${user}" in time.`;
 }
 
 /** The note on an event that comes after its ranking's examples are decided for good. */

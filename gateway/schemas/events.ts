@@ -64,7 +64,7 @@ const eventResultSchema = z.discriminatedUnion("status", [
     }),
     note: z.string().optional().meta({
       description: "The reason why nothing will be learned from the event, or how it is learned " +
-        "from if no ranking showed its item to its user.",
+        "from if no ranking that the gateway knows showed its item to its user.",
     }),
   }),
   z.strictObject({

@@ -19,7 +19,7 @@ Deno.test({
     const answers = [
       /"rankingId":"home-1","items":2}/, // the report of shown items
       /"eventId":"order-17-mug","status":"accepted","acceptedAtMs":[\d.]+}/,
-      /"order-18-lamp".*"note":"No ranking showed item \\"lamp\\" to user \\"bob\\"/,
+      /"order-18-lamp".*"note":"No ranking that this gateway knows showed item \\"lamp\\" to user \\"bob\\"/,
       /"order-19-lamp".*it came 8 days after its ranking/,
       /Nothing was written/,
       /Imported 3,000 rows/,
