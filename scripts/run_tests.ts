@@ -10,8 +10,11 @@
  */
 import { listSourceFiles } from "./source_files.ts";
 
-/** Folders of files that take seconds each: one isolate for each file. */
-const apart = ["docs", "integration", "mesh/adapters/redis", "simulation", "simulation/mesh"];
+/** Files that take long, and folders of such files: one isolate for each file. */
+const apart = [
+  ...["docs", "integration", "mesh/adapters/redis", "simulation/mesh"],
+  ...["campaign", "found_seeds", "permissions"].map((name) => `simulation/${name}.test.ts`),
+];
 
 /** They take longest, so they begin first: at the end, the other core would be idle meanwhile. */
 const first = ["simulation/world.test.ts", "docs/mesh_session.test.ts", "soak/soak.test.ts"];
@@ -34,7 +37,7 @@ export function testModules(files: readonly string[]): TestModule[] {
   const byPath = new Map<string, string[]>();
   for (const file of files) {
     const folder = file.slice(0, file.lastIndexOf("/"));
-    const isApart = apart.includes(folder) || first.includes(file);
+    const isApart = [folder, file].some((path) => apart.includes(path)) || first.includes(file);
     const path = isApart ? file : `${folder}.test.ts`;
     byPath.set(path, [...byPath.get(path) ?? [], file]);
   }
