@@ -78,6 +78,7 @@ export class HealthWarnings {
       joiners().map((joiner) => joiner.ask({ kind: "getStatus" }, { budgetMs })),
     );
     const dropped = sum(statuses.map(({ examplesDropped }) => examplesDropped));
+    const missed = sum(statuses.map(({ actionsMissed }) => actionsMissed));
     const refusal = exampleLog?.refusal();
     const reason = statuses.find(({ warning }) => warning !== undefined)?.warning ??
       (refusal && `No new examples reach the trainers: ${refusal.message}`);
@@ -88,6 +89,13 @@ export class HealthWarnings {
         dropped,
         `The joiners have dropped ${dropped} examples since their start, so that rankings and events ` +
           "go on: the example log took none.",
+      ),
+      ...this.#losses.warning(
+        "actions-missed",
+        missed,
+        `The event log had ${missed} actions long before their rankings: nothing is learned from ` +
+          "them, and their items may count as not chosen. See how fast the Redis server answers " +
+          "the hosts that rank: `redis-cli --latency`.",
       ),
     ];
   }

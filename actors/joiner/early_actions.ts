@@ -1,9 +1,9 @@
 /**
  * Actions that the event log has before their ranking.
  *
- * On Redis, a ranking is answered when its append takes long, and the append goes on; a server that
- * restarts may get it a second time. Meanwhile another gateway can append an action on the ranking.
- * Such an action is held until its ranking comes, and counted as if it came right behind it.
+ * On Redis, a ranking is answered when its append takes long, and the append goes on. Meanwhile a
+ * gateway can append an action on the ranking. Such an action is held until its ranking comes, and
+ * counted as if it came right behind it.
  *
  * The held actions are part of the joiner's position, so a restart need not read their records
  * again. A matched one stays held as long as its ranking is held, because a restart would read the
@@ -23,6 +23,8 @@ const WAIT_MS = 10_000;
 const WAITING_MAX = 64;
 /** Actions held at most, matched ones included. */
 const ACTIONS_MAX = 256;
+/** Rankings that are remembered because an action on them was let go before they came. */
+const LET_GO_MAX = 4_096;
 
 /** The held actions of one moment. They stay the same while later actions come and go. */
 export class EarlyMoment {
@@ -62,6 +64,11 @@ export class EarlyActions {
    */
   #waiting: EarlyAction[];
   #from = 0;
+  /**
+   * Actions that were let go, by their ranking, oldest first. Most rankings never come: the window
+   * has dropped them. Only counts depend on it, so a restart may lose it.
+   */
+  readonly #letGo = new Map<string, number>();
   /** The moment since the last change; undefined until it is asked for. */
   #moment: EarlyMoment | undefined;
 
@@ -110,6 +117,12 @@ export class EarlyActions {
   }
 
   #releaseOldest(count: number): void {
+    for (const { rankingId } of this.#waiting.slice(this.#from, this.#from + count)) {
+      const before = this.#letGo.get(rankingId) ?? 0;
+      this.#letGo.delete(rankingId);
+      this.#letGo.set(rankingId, before + 1);
+      if (this.#letGo.size > LET_GO_MAX) this.#letGo.delete(this.#letGo.keys().next().value ?? "");
+    }
     this.#from += count;
     this.#moment = undefined;
     if (this.#from <= WAITING_MAX) return;
@@ -131,6 +144,13 @@ export class EarlyActions {
     this.#from = 0;
     this.#moment = undefined;
     return matched;
+  }
+
+  /** Number of the actions on a ranking, which has come, that were let go before. */
+  missed({ rankingId }: ImpressionRecord): number {
+    const count = this.#letGo.get(rankingId) ?? 0;
+    this.#letGo.delete(rankingId);
+    return count;
   }
 
   /** The actions that were matched with the ranking at `offset`. */

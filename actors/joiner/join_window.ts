@@ -303,6 +303,9 @@ export class JoinWindow {
       this.#rowExamples.count("actionsEarly");
       this.#judge(action, out);
     }
+    for (let missed = this.#early.missed(record); missed > 0; missed--) {
+      this.#rowExamples.count("actionsMissed");
+    }
   }
 
   /**

@@ -23,6 +23,8 @@ export class JoinerMetrics {
       help: "Impressions, actions and examples by what the joiner did with them.",
       labelNames: ["outcome"],
     });
+    // The alert on it needs the number before the first loss.
+    this.#outcomes.add(0, { outcome: "actionsMissed" });
     this.#open = telemetry.gauge("cairn_joiner_impressions_open", {
       help: "Impressions that wait for actions.",
       labelNames: ["joiner"],

@@ -41,6 +41,11 @@ export interface JoinerStatus {
    * unmatched before.
    */
   readonly actionsEarly: number;
+  /**
+   * Actions that came before their ranking and were let go before it came: nothing is learned from
+   * them, and their items may be taken as negatives.
+   */
+  readonly actionsMissed: number;
   readonly actionsDuplicate: number;
   /** Actions on an item or a ranking that was already decided, from which nothing is learned. */
   readonly actionsLate: number;

@@ -40,6 +40,7 @@ export interface JoinCounts {
   actionsIgnored: number;
   actionsUnmatched: number;
   actionsEarly: number;
+  actionsMissed: number;
   actionsDuplicate: number;
   actionsLate: number;
   actionsLearnedLate: number;
@@ -95,6 +96,7 @@ export class RowExamples {
     actionsIgnored: 0,
     actionsUnmatched: 0,
     actionsEarly: 0,
+    actionsMissed: 0,
     actionsDuplicate: 0,
     actionsLate: 0,
     actionsLearnedLate: 0,

@@ -24,6 +24,7 @@ const warningSchema = z.strictObject({
     "events-lost",
     "examples-held",
     "examples-dropped",
+    "actions-missed",
     "replicas-away",
     "rows-not-served",
     "rows-loading",

@@ -33,6 +33,7 @@ export const QUIET_SERIES: Series = {
   'cairn_joiner_outcomes_total{outcome="examplesEmitted"}': `0+1000${COUNT}`,
   'cairn_joiner_outcomes_total{outcome="actionsMatched"}': `0+100${COUNT}`,
   'cairn_joiner_outcomes_total{outcome="actionsUnmatched"}': `0+1${COUNT}`,
+  'cairn_joiner_outcomes_total{outcome="actionsMissed"}': `0+0${COUNT}`,
   'cairn_trainer_examples_total{trainer="0"}': `0+1000${COUNT}`,
   "cairn_joiner_examples_dropped_total": `0+0${COUNT}`,
   'cairn_trainer_rows_refused_total{trainer="0"}': `0+0${COUNT}`,
@@ -174,6 +175,10 @@ export const alertCases: readonly AlertCase[] = [
   {
     alert: "CairnEventsUnlogged",
     series: { "cairn_events_unlogged_total": `0+20${COUNT}` },
+  },
+  {
+    alert: "CairnActionsMissed",
+    series: { 'cairn_joiner_outcomes_total{outcome="actionsMissed"}': `0+5${COUNT}` },
   },
   {
     alert: "CairnClockSetBack",

@@ -178,6 +178,12 @@ Deno.test("losses are warnings with their number until ten minutes after the las
   assert.equal((await warnings()).length, 1, "the joiner has restarted: nothing is lost since");
 });
 
+Deno.test("actions that were let go before their rankings came are a warning", async () => {
+  const status = { warning: undefined, examplesDropped: 0, actionsMissed: 236 };
+  const { warnings } = healthOf({ joiners: () => [joiner(() => status)] });
+  assert.match((await warnings())[0], /^actions-missed 236: The event log had 236 actions long/);
+});
+
 Deno.test("shards without a replica that answers are a warning while rankings go on without their rows", async () => {
   const { warnings, ranker } = healthOf({});
   ranker.status = { ...ranker.status, shardsAway: 2, learnedThroughMs: 0 };

@@ -67,7 +67,7 @@ Deno.test("an action waits 10 seconds of acceptance for its ranking, and no long
   assert.deepEqual(inTime.examples, ["r/a=1", "r/b=0"]);
   const late = join([acted("click"), elsewhere("o", 11_201), ranked, end]);
   assert.deepEqual(late.examples, ["r/a=0", "r/b=0"]);
-  assert.equal(late.counts.actionsEarly, 0);
+  assert.deepEqual([late.counts.actionsEarly, late.counts.actionsMissed], [0, 1]);
 });
 
 for (const aheadMs of [1, 300, 60_000]) {
@@ -106,8 +106,18 @@ Deno.test("at most 64 actions wait: one more ends the wait of the oldest", () =>
   const over = join([acted("click"), ...unknown(64), ranked, end]);
   assert.deepEqual(over.examples, ["r/a=0", "r/b=0"]);
   assert.equal(over.counts.actionsUnmatched, 65);
+  assert.deepEqual([full.counts.actionsMissed, over.counts.actionsMissed], [0, 1]);
   const many = join([acted("click"), ...unknown(300)]);
   assert.equal(many.window.replayPoint(0).early?.actions().length, 64);
+});
+
+Deno.test("actions that were let go count as missed when their rankings come, and only then", () => {
+  const clicks = Array.from({ length: 300 }, (_, i) => elsewhere(`u${i}`, 1_300 + i));
+  const comes = (ranking: string) => ({ ...ranked, rankingId: ranking });
+  const { counts } = join([acted("click"), acted("buy"), ...clicks, ranked, ranked]);
+  assert.equal(counts.actionsMissed, 2);
+  const { counts: all } = join([...clicks, ...clicks.map(({ rankingId }) => comes(rankingId))]);
+  assert.deepEqual([all.actionsEarly, all.actionsMissed], [64, 236]);
 });
 
 Deno.test("actions that were matched stay held, and further ones do not displace them", () => {
