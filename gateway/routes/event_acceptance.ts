@@ -19,7 +19,7 @@ import {
   requireShown,
 } from "./event_checks.ts";
 import { noteOn } from "./event_notes.ts";
-import { isUnlogged, mayBeShared, unloggedNote } from "./unlogged_rankings.ts";
+import { isOfOthers, isUnlogged, mayBeShared, unloggedNote } from "./unlogged_rankings.ts";
 import { type Attribution, UnrankedEvents } from "./unranked_events.ts";
 
 /** An accepted event or a duplicate, as the answer lists it. */
@@ -45,6 +45,8 @@ interface NewEvent {
   readonly pointer: string;
   /** The record of the ranking that is made of the event; the log gets both or neither. */
   readonly impression?: Uint8Array;
+  /** Whether the log is to be asked for the event's ranking, see {@link isOfOthers}. */
+  readonly isOfOthers: boolean;
   /** Whether another gateway has accepted it before. */
   isDuplicate: boolean;
 }
@@ -101,7 +103,13 @@ export class EventAcceptance {
     memory.items.add(event.item);
     const recordNow = () =>
       actionRecord({ ...event, rankingId }, atMs, memory.acceptanceClock.nextMs());
-    const outcome = { event, accepted, pointer, isDuplicate: false };
+    const outcome = {
+      event,
+      accepted,
+      pointer,
+      isDuplicate: false,
+      isOfOthers: attribution === undefined && isOfOthers(rankingId, this.#parts),
+    };
     if (attribution !== undefined && needsRanking(attribution)) {
       this.#appendLater(attribution, recordNow, outcome);
     } else {
@@ -204,7 +212,7 @@ export class EventAcceptance {
   }
 
   async #appendTo(partition: number, group: readonly NewEvent[]): Promise<void> {
-    const { eventLog, memory } = this.#parts;
+    const { eventLog, memory, sharedRankings } = this.#parts;
     if (eventLog.appendOnce === undefined) {
       const records = group.flatMap(({ impression, record }) => {
         const action = encodeEvent(record);
@@ -215,7 +223,11 @@ export class EventAcceptance {
       return;
     }
     const sent = group.flatMap(onceRecords);
-    const outcomes = await eventLog.appendOnce(partition, sent.map(({ record }) => record));
+    const records = sent.map(({ record }) => record);
+    const needed = group.flatMap(({ isOfOthers, record }) => isOfOthers ? record.rankingId : []);
+    const outcomes = sharedRankings === undefined || needed.length === 0
+      ? await eventLog.appendOnce(partition, records)
+      : await sharedRankings.appendOnce(partition, records, needed);
     sent.forEach(({ event }, i) => {
       if (event === undefined) return; // a ranking, of the event behind it
       const { accepted, record, pointer } = event;

@@ -12,7 +12,7 @@ import { TimestampParser } from "../parsing/timestamps.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import { shownAnswerSchema, type ShownRequest, shownRequestSchema } from "../schemas/shown.ts";
-import { isUnlogged, unloggedReason } from "./unlogged_rankings.ts";
+import { isOfOthers, isUnlogged, unloggedReason } from "./unlogged_rankings.ts";
 import { TextResponse } from "../text_response.ts";
 import { inWords } from "./event_notes.ts";
 
@@ -39,11 +39,7 @@ export function shownEndpoint(parts: GatewayParts): Endpoint {
     await withinDeadline(
       context,
       clock,
-      appendToRanking(
-        eventLog,
-        rankingId,
-        (partition) => eventLog.append(partition, [encodeEvent(record)]),
-      ),
+      appendToRanking(eventLog, rankingId, appendOf(record)),
       "The event log did not confirm in time, so whether the report was taken is unknown. Send it " +
         "again: a report that comes twice counts once.",
     );
@@ -56,6 +52,17 @@ export function shownEndpoint(parts: GatewayParts): Endpoint {
       items: shown.length,
       ...(note !== undefined && { note }),
     });
+  }
+
+  function appendOf(record: ShownRecord): (partition: number) => Promise<unknown> {
+    const { rankingId, acceptedAtMs } = record;
+    const { sharedRankings } = parts;
+    const bytes = encodeEvent(record);
+    if (sharedRankings === undefined || !isOfOthers(rankingId, parts)) {
+      return (partition) => eventLog.append(partition, [bytes]);
+    }
+    const once = { bytes, content: "", acceptedAtMs, endsWithTime: false };
+    return (partition) => sharedRankings.appendOnce(partition, [once], [rankingId]);
   }
 
   return {

@@ -23,6 +23,18 @@ export function mayBeShared(rankingId: string, { memory }: Pick<GatewayParts, "m
   return memory.rankings.check(rankingId, UNLOGGED_ITEM) !== "item-not-shown";
 }
 
+/**
+ * Whether this gateway knows a ranking from another one alone: a failover may have lost it since,
+ * and only the other one can append it again.
+ */
+export function isOfOthers(
+  rankingId: string,
+  { memory, sharedRankings }: Pick<GatewayParts, "memory" | "sharedRankings">,
+): boolean {
+  if (sharedRankings === undefined || memory.rankings.has(rankingId)) return false;
+  return sharedRankings.check(rankingId, UNLOGGED_ITEM) !== "unknown-ranking";
+}
+
 /** The reason in a note on a report. */
 export const unloggedReason =
   "the event log does not have its ranking, because its server was away or slow when the ranking was answered.";

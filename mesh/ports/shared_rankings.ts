@@ -1,6 +1,7 @@
 /**
  * Rankings that any gateway of a mesh has answered, so that an event may go to another one.
  */
+import type { OnceOutcome, OnceRecord } from "./event_log.ts";
 
 /** Result of looking a ranking and one of its items up. */
 export type RankingLookup = "shown" | "item-not-shown" | "unknown-ranking";
@@ -48,6 +49,20 @@ export interface SharedRankings {
    * all that are asked for are there.
    */
   load(rankingIds: readonly string[]): Promise<void>;
+  /**
+   * Appends records of events to a partition of the event log, as `EventLog.appendOnce` does, in a
+   * step that finds the rankings of other gateways: a failover may have lost one since it was
+   * loaded. Waits for one that its gateway may append again.
+   *
+   * @param rankingIds Rankings of other gateways that the events belong to; all are loaded.
+   * @throws {LogUnavailableError} Besides other reasons: one of the rankings is not there. The next
+   * {@link load} tells whether it exists.
+   */
+  appendOnce(
+    partition: number,
+    records: readonly OnceRecord[],
+    rankingIds: readonly string[],
+  ): Promise<OnceOutcome[]>;
   /** Rankings of this gateway that the others cannot find yet. */
   readonly unshared: number;
   /** Rankings since the start that the others will never find: too many waited. */

@@ -1,11 +1,13 @@
 /**
- * An event that was accepted as one to be learned from has its ranking in the event log.
+ * An event that was accepted as one to be learned from has its ranking in the event log, before it.
  *
  *     ∀ answer "accepted" or "duplicate" without `unlogged` for event e on ranking r:
  *         at the end of the run the event log has r, or a fail-over has lost e
+ *     ∀ such answer "accepted": r was appended before e
  *
- * So clients are told of each event on a ranking that is lost, or the ranking is logged again. The
- * promise is not made where events on unknown rankings are accepted.
+ * So clients are told of each event on a ranking that is lost, or the ranking is logged again, and
+ * no number of events is too large for the joiner to hold until then. The promise is not made where
+ * events on unknown rankings are accepted.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { EventRecord } from "../../records/event_record.ts";
@@ -16,6 +18,14 @@ interface EventAnswer {
   readonly eventId?: string;
   readonly status: string;
   readonly unlogged?: boolean;
+}
+
+/** A ranking or an event of the log. */
+interface Logged {
+  readonly offset: number;
+  readonly id: string;
+  /** Number of its append among all partitions. */
+  readonly index: number;
 }
 
 interface SentEvent {
@@ -30,18 +40,21 @@ export function loggedRankings(configuration: () => CairnConfiguration): Checker
 
 function create(configuration: () => CairnConfiguration, context: CheckerContext): Checker {
   /** Rankings and events that the log has, in the order of each partition. */
-  const logged = new Map<number, { readonly offset: number; readonly id: string }[]>();
+  const logged = new Map<number, Logged[]>();
+  let records = 0;
   /** The ranking of each event that is to be learned from. */
   const learned = new Map<string, string>();
+  /** Events that were accepted as such. */
+  const accepted = new Set<string>();
   return {
     name: "logged-rankings",
-    durable(log, partition, records, firstOffset) {
+    durable(log, partition, appended, firstOffset) {
       if (log !== "events") return;
       const ids = logged.get(partition) ?? [];
       logged.set(partition, ids);
-      decodedEvents(records).forEach((record, i) => {
+      decodedEvents(appended).forEach((record, i) => {
         const id = idOf(record);
-        if (id !== undefined) ids.push({ offset: firstOffset + i, id });
+        if (id !== undefined) ids.push({ offset: firstOffset + i, id, index: records++ });
       });
     },
     tailLost(log, partition, endOffset) {
@@ -63,15 +76,22 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
         if (rankingId === undefined || !isTaken) continue;
         if (unlogged) learned.delete(eventId);
         else learned.set(eventId, rankingId);
+        if (status === "accepted" && !unlogged) accepted.add(eventId);
       }
     },
     atEnd() {
-      const has = new Set([...logged.values()].flat().map(({ id }) => id));
+      const first = new Map<string, number>();
+      const all = [...logged.values()].flat().toSorted((a, b) => a.index - b.index);
+      for (const { id, index } of all) if (!first.has(id)) first.set(id, index);
       for (const [eventId, rankingId] of learned) {
-        if (!has.has(`e ${eventId}`) || has.has(`r ${rankingId}`)) continue;
+        const event = first.get(`e ${eventId}`);
+        const ranking = first.get(`r ${rankingId}`);
+        if (event === undefined) continue;
+        const isBehind = ranking !== undefined && ranking > event;
+        if (ranking !== undefined && !(isBehind && accepted.has(eventId))) continue;
         context.fail(
-          `the event ${eventId} was accepted without "unlogged", and the event log does not have ` +
-            `its ranking ${rankingId}`,
+          `the event ${eventId} was accepted without "unlogged", and the event log ` +
+            `${isBehind ? "got its ranking later:" : "does not have its ranking"} ${rankingId}`,
         );
       }
     },

@@ -125,9 +125,11 @@ export class SimulatedEventLog implements EventLog {
     return begin(appends);
   }
 
+  /** @param check Comes in the step of the append, and throws where the append must wait. */
   async appendOnce(
     partition: number,
     records: readonly OnceRecord[],
+    check: () => void = () => {},
   ): Promise<OnceOutcome[]> {
     this.#known.of(partition);
     const refused = this.#reasonToRefuse();
@@ -139,10 +141,13 @@ export class SimulatedEventLog implements EventLog {
       token: `${writer}:${this.#onceSent++}`,
     }));
     const [outcome, end] = await this.#again(
-      () => [
-        this.#state.appendOnce(partition, sent, bytesMax),
-        this.#state.endOffset(partition),
-      ],
+      () => {
+        check();
+        return [
+          this.#state.appendOnce(partition, sent, bytesMax),
+          this.#state.endOffset(partition),
+        ];
+      },
       true,
       () => this.#complete(partition),
     );

@@ -1,7 +1,11 @@
 /**
  * The rankings that gateways share, as one process of a simulation reaches them.
  */
-import { LogUnavailableError } from "../../mesh/ports/event_log.ts";
+import {
+  LogUnavailableError,
+  type OnceOutcome,
+  type OnceRecord,
+} from "../../mesh/ports/event_log.ts";
 import {
   type RankingLookup,
   type RankingRecord,
@@ -9,7 +13,8 @@ import {
   UNLOGGED_ITEM,
 } from "../../mesh/ports/shared_rankings.ts";
 import { fnv1a } from "../../structures/fnv1a.ts";
-import type { RedisLink } from "./redis_link.ts";
+import { SHARING_MS } from "../../mesh/adapters/redis/redis_shared_rankings.ts";
+import { RedisAwayError, type RedisLink } from "./redis_link.ts";
 import type { SimulatedEventLog } from "./simulated_event_log.ts";
 import type { RememberedRanking } from "./simulated_redis.ts";
 
@@ -23,11 +28,16 @@ export class SimulatedRankings implements SharedRankings {
   /** Rankings that could not be written; written when the server answers again. */
   readonly #unshared = new Map<string, RememberedRanking>();
 
+  /** When the server was found to answer, ms. */
+  #backAtMs: number;
+
   /** @param eventLog Reaches the server by the same link. */
   constructor(link: RedisLink, eventLog: SimulatedEventLog) {
     this.#link = link;
     this.#eventLog = eventLog;
+    this.#backAtMs = link.clock.monotonicMs();
     link.onBack(() => {
+      this.#backAtMs = link.clock.monotonicMs();
       for (const [id, items] of this.#unshared) void this.#write(id, items);
     });
   }
@@ -61,6 +71,36 @@ export class SimulatedRankings implements SharedRankings {
       },
     );
     missing.forEach((id, i) => this.#loaded.set(id, found[i] ?? []));
+    if (found.includes(undefined) && this.#othersMayWrite) throw this.#notThere();
+  }
+
+  async appendOnce(
+    partition: number,
+    records: readonly OnceRecord[],
+    rankingIds: readonly string[],
+  ): Promise<OnceOutcome[]> {
+    const { server } = this.#link;
+    try {
+      return await this.#eventLog.appendOnce(partition, records, () => {
+        if (rankingIds.every((id) => server.ranking(id) !== undefined)) return;
+        if (this.#othersMayWrite) throw new RedisAwayError("rankings may still be appended again");
+        throw this.#notThere();
+      });
+    } catch (error) {
+      if (error instanceof LogUnavailableError) {
+        for (const id of rankingIds) this.#loaded.delete(id);
+      }
+      throw error;
+    }
+  }
+
+  get #othersMayWrite(): boolean {
+    return this.#link.clock.monotonicMs() - this.#backAtMs < SHARING_MS;
+  }
+
+  #notThere(): LogUnavailableError {
+    const cause = new Error("not all rankings are there");
+    return new LogUnavailableError("the simulated rankings", "Send the events again.", cause, true);
   }
 
   get unshared(): number {

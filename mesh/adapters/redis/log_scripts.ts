@@ -98,17 +98,19 @@ return {'OK', string.format('%d', first), string.format('%d', held)}
 `);
 
 /**
- * Appends records whose ids are new, and those without an id.
+ * Appends records whose ids are new, and those without an id, where the server has the keys that
+ * they need.
  *
- * KEYS: runs, log, stream, urgent. ARGV: run id, partition, limit of bytes, time to keep ids in ms,
- * prefix of their keys, and for each record its id or '', its acceptance time, the digest of its
- * content, its token, '1' where its bytes end with the time, and its bytes.
+ * KEYS: runs, log, stream, urgent, needed keys. ARGV: run id, partition, limit of bytes, time to
+ * keep ids in ms, prefix of their keys, and for each record its id or '', its acceptance time, the
+ * digest of its content, its token, '1' where its bytes end with the time, and its bytes.
  *
  * A new record that ends with a time not above `accepted:p` gets the next time. Returns for each
  * record the value under its id, `content time token`; the token tells whether it was stored now.
  */
 export const appendOnceScript = new RedisScript<
   | ["OK", bytes: string, endOffset: string, values: string[]]
+  | ["MISSING", key: string]
   | TimedRefusal
 >(`#!lua
 ${RUN_CHECK}
@@ -119,6 +121,9 @@ ${SEAL_CHECK}
 local next, total = tonumber(m[3] or '0'), tonumber(m[4] or '0')
 local held, newest = tonumber(m[6] or '0'), tonumber(m[7] or '-1')
 if (m[5] or '0') ~= '0' then return {'STALE', m[5]} end
+for i = 5, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 0 then return {'MISSING', KEYS[i]} end
+end
 local bytes = 0
 for i = 11, #ARGV, 6 do bytes = bytes + #ARGV[i] end
 if held + bytes > tonumber(ARGV[3]) then return {'FULL', string.format('%d', held)} end

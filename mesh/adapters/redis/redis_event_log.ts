@@ -46,7 +46,7 @@ import { LogPartitionsError, type RedisEventLogOptions } from "./redis_log_optio
 import { type RedisConnection, RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
 import { replicationIdOf } from "./server_runs.ts";
-import { SharedAppends } from "./shared_appends.ts";
+import { type NeededKeys, SharedAppends } from "./shared_appends.ts";
 
 interface Partition {
   readonly stream: string;
@@ -152,8 +152,13 @@ export class RedisEventLog implements EventLog {
     return appender.append([record.slice()], "written", undefined, attached);
   }
 
-  appendOnce(partition: number, records: readonly OnceRecord[]): Promise<OnceOutcome[]> {
-    return this.#shared.appendOnce(partition, records);
+  /** @param needed Default: the append needs no key. */
+  appendOnce(
+    partition: number,
+    records: readonly OnceRecord[],
+    needed?: NeededKeys,
+  ): Promise<OnceOutcome[]> {
+    return this.#shared.appendOnce(partition, records, needed);
   }
 
   mark(partitions: readonly MarkedPartition[], mark: LogMark): Promise<number[]> {

@@ -1,6 +1,7 @@
 /**
  * Rankings of all gateways in Redis: the hashes of their items under a key each, which expires. The
- * script that appends a ranking to the event log writes its key too.
+ * script that appends a ranking to the event log writes its key too, and the one that appends an
+ * event on a ranking of another gateway looks for it: where the key is, the log has the ranking.
  *
  * A ranking that the log did not take, and whose key could not be written, is held here and written
  * when the server answers again. Until then its own gateway accepts its events; the others ask for
@@ -9,7 +10,7 @@
  * away.
  */
 import { fnv1a } from "../../../structures/fnv1a.ts";
-import { LogUnavailableError } from "../../ports/event_log.ts";
+import { LogUnavailableError, type OnceOutcome, type OnceRecord } from "../../ports/event_log.ts";
 import {
   type RankingLookup,
   type RankingRecord,
@@ -28,7 +29,7 @@ export interface SharedRankingsOptions {
   /** Time for which a ranking is retained, ms. */
   readonly retainedMs: number;
   /**
-   * Time after a connection within which other gateways may still write the rankings that they
+   * Time in a run of the server within which other gateways may still write the rankings that they
    * hold, ms; 0 = there are no others. Default 3000: they connect again and try at most one and a
    * half seconds later.
    */
@@ -42,7 +43,7 @@ const RETRY_MS = 500;
 /** Rankings that wait to be written; the oldest ones make room. */
 const UNSHARED_MAX = 10_000;
 /** Default of {@link SharedRankingsOptions.sharingMs}. */
-const SHARING_MS = 3_000;
+export const SHARING_MS = 3_000;
 /** Rankings of one attempt. */
 const BATCH_MAX = 500;
 
@@ -54,18 +55,12 @@ export class RedisSharedRankings implements SharedRankings {
   readonly #unshared = new Map<string, { readonly bytes: Uint8Array; readonly untilMs: number }>();
   #retry: ReturnType<typeof setTimeout> | undefined;
   #givenUp = 0;
-  /** When the connection was made, on the monotonic clock, ms. */
-  #connectedAtMs = performance.now();
   readonly #unsubscribe: () => void;
 
-  /** @param options The server's first connection was made just now. */
   constructor(options: SharedRankingsOptions) {
     this.#options = options;
-    this.#unsubscribe = options.server.commands.onReady(() => {
-      this.#connectedAtMs = performance.now();
-      // A failover may have lost them; their gateways log them again.
-      this.#loaded.clear();
-    });
+    // A failover may have lost them; their gateways log them again.
+    this.#unsubscribe = options.server.commands.onReady(() => this.#loaded.clear());
   }
 
   append(partition: number, { rankingId, items, bytes }: RankingRecord): Promise<number> {
@@ -108,7 +103,7 @@ export class RedisSharedRankings implements SharedRankings {
       this.check(id, UNLOGGED_ITEM) !== "item-not-shown"
     );
     if (ids.length === 0) return;
-    const { server, eventLog, sharingMs = SHARING_MS } = this.#options;
+    const { server, eventLog } = this.#options;
     const found = await server.commands.sendForBytes<(Uint8Array | null)[]>(
       ["MGET", ...ids.map((id) => this.#key(id))],
     ).catch((error) => {
@@ -133,12 +128,12 @@ export class RedisSharedRankings implements SharedRankings {
     // While the log takes no rankings, their gateways write them one by one, a little later.
     const refusal = eventLog.refusal();
     if (refusal !== undefined) throw refusal;
-    if (performance.now() - this.#connectedAtMs >= sharingMs) return;
+    if (!this.#othersMayWrite) return;
     throw new LogUnavailableError(
       `the rankings at ${server.url}`,
       "Send the events again in some seconds: other hosts may still write the rankings that they " +
         "made while Redis was away.",
-      new Error("the connection to Redis was made a moment ago"),
+      new Error("this host came to the server, or to another run of it, a moment ago"),
       true,
     );
   }
@@ -147,6 +142,32 @@ export class RedisSharedRankings implements SharedRankings {
     const hashes = this.#loaded.get(rankingId);
     if (!hashes?.length) return "unknown-ranking";
     return hashes.includes(fnv1a(item) >>> 0) ? "shown" : "item-not-shown";
+  }
+
+  async appendOnce(
+    partition: number,
+    records: readonly OnceRecord[],
+    rankingIds: readonly string[],
+  ): Promise<OnceOutcome[]> {
+    const ids = [...new Set(rankingIds)];
+    try {
+      return await this.#options.eventLog.appendOnce(partition, records, {
+        keys: ids.map((id) => this.#key(id)),
+        mayCome: () => this.#othersMayWrite,
+      });
+    } catch (error) {
+      if (error instanceof LogUnavailableError) {
+        // They may be gone: the next load looks again.
+        for (const id of ids) this.#loaded.delete(id);
+      }
+      throw error;
+    }
+  }
+
+  /** Whether other gateways may still write rankings that they made in an earlier run. */
+  get #othersMayWrite(): boolean {
+    const { server, sharingMs = SHARING_MS } = this.#options;
+    return server.runs.enteredMs < sharingMs;
   }
 
   async #write(rankingId: string, bytes: Uint8Array, retainedMs: number): Promise<void> {

@@ -118,6 +118,8 @@ export class ServerRuns {
   readonly #connection: RedisConnection;
   readonly #prefix: string;
   #entered: ServerRun | undefined;
+  /** When the run was entered, on the monotonic clock, ms. */
+  #enteredAtMs = 0;
 
   /** @param prefix Prefix of the mesh's keys. */
   constructor(connection: RedisConnection, prefix: string) {
@@ -148,7 +150,13 @@ export class ServerRuns {
       [this.key],
       [this.#prefix, crypto.randomUUID()],
     );
+    this.#enteredAtMs = performance.now();
     return this.#entered = { id, known: new Set(names) };
+  }
+
+  /** Time for which this process has known the present run, ms; 0 before it has entered it. */
+  get enteredMs(): number {
+    return this.#entered === undefined ? 0 : performance.now() - this.#enteredAtMs;
   }
 
   /** Forgets the run, after the server said that another one is current. */

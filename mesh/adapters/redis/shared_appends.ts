@@ -2,13 +2,20 @@
  * Appends of several writers to one partition of a log in Redis. A record is appended once by its
  * id, and a mark by its time, so that neither needs the sequence of a writer to be sent again.
  */
-import type { LogMark, MarkedPartition, OnceOutcome, OnceRecord } from "../../ports/event_log.ts";
+import {
+  type LogMark,
+  LogUnavailableError,
+  type MarkedPartition,
+  type OnceOutcome,
+  type OnceRecord,
+} from "../../ports/event_log.ts";
 import { refusalOf } from "./append_batch.ts";
 import { fullMemory } from "./full_memory.ts";
 import type { LogCommands } from "./log_commands.ts";
 import type { LogKeys } from "./log_keys.ts";
 import { appendOnceScript, markScript } from "./log_scripts.ts";
 import { OnceArguments } from "./once_arguments.ts";
+import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
 
 /** The parts of a log that its shared appends use. */
@@ -34,6 +41,13 @@ export interface SharedAppendsParts {
   onRefusal(refusal: Error | undefined): void;
 }
 
+/** Keys that the server must have in the step of an append. */
+export interface NeededKeys {
+  readonly keys: readonly string[];
+  /** Whether one that is not there may still come, so that the append waits. */
+  mayCome(): boolean;
+}
+
 export class SharedAppends {
   readonly #parts: SharedAppendsParts;
   /** Records sent by {@link appendOnce}, for their tokens. */
@@ -44,9 +58,19 @@ export class SharedAppends {
   }
 
   /** See {@link EventLog.appendOnce}. */
-  async appendOnce(partition: number, records: readonly OnceRecord[]): Promise<OnceOutcome[]> {
+  async appendOnce(
+    partition: number,
+    records: readonly OnceRecord[],
+    needed?: NeededKeys,
+  ): Promise<OnceOutcome[]> {
     const { server, commands, log, keys, writer, bytesMax, idsRetainedMs, streamOf } = this.#parts;
-    const stream = streamOf(partition);
+    const scriptKeys = [
+      server.runs.key,
+      keys.log,
+      streamOf(partition),
+      keys.urgent,
+      ...needed?.keys ?? [],
+    ];
     const sent = records.map((record) =>
       new OnceArguments(record, `${writer}:${this.#onceSent++}`)
     );
@@ -54,7 +78,7 @@ export class SharedAppends {
       const runId = await commands.checkedRun();
       await this.#parts.complete(partition, runId);
       const reply = await commands.atomic((run) =>
-        appendOnceScript.run(server.commands, [server.runs.key, keys.log, stream, keys.urgent], [
+        appendOnceScript.run(server.commands, scriptKeys, [
           run,
           partition,
           bytesMax,
@@ -63,6 +87,7 @@ export class SharedAppends {
           ...sent.flatMap((each) => each.values),
         ])
       );
+      if (reply[0] === "MISSING") throw this.#missing(reply[1], needed?.mayCome() ?? false);
       if (reply[0] !== "OK") throw refusalOf(reply, undefined, { log, partition, bytesMax });
       const [, held, end, values] = reply;
       // Also an earlier record is durable when its repetition is answered.
@@ -99,6 +124,14 @@ export class SharedAppends {
       partitions.forEach(({ partition }, i) => commands.durableTo(partition, Number(ends[i])));
       return newest.map(Number);
     });
+  }
+
+  /** The error of an append that needs a key; {@link #again} waits for one that may come. */
+  #missing(key: string, mayCome: boolean): Error {
+    const { server, log } = this.#parts;
+    const cause = new Error(`${key} is not there, which the records belong to`);
+    if (mayCome) return new RedisUnavailableError(server.url, false, cause);
+    return new LogUnavailableError(log, "Send the events again.", cause, true);
   }
 
   /** Makes an append, again while the server is away; tells of the refusal that ends it. */

@@ -138,6 +138,7 @@ Deno.test("a ranking that is learned from is shared with the other gateways befo
         return Promise.resolve(0);
       },
       remember: () => Promise.resolve(),
+      appendOnce: () => Promise.resolve([]),
       load: () => Promise.resolve(),
       check: () => "unknown-ranking",
       unshared: 0,

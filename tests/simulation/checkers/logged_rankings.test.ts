@@ -43,6 +43,15 @@ Deno.test("an event that is accepted as one to learn from has its ranking in the
   }
 });
 
+Deno.test("an event that is accepted as one to learn from lies behind its ranking", () => {
+  const early = [event, ranking];
+  assert.match(present(brokenBy(early)[0], "a failure"), /got its ranking later: r$/);
+  assert.deepEqual(brokenBy(early, { result: { unlogged: true } }), []);
+  // It was accepted as unlogged, and the ranking was logged since.
+  assert.deepEqual(brokenBy(early, { result: { status: "duplicate" } }), []);
+  assert.deepEqual(brokenBy([ranking, event, ranking]), []);
+});
+
 Deno.test("a ranking that a fail-over loses must be logged again, unless its event is lost too", () => {
   assert.equal(brokenBy([event, ranking], { lostFrom: 1 }).length, 1);
   assert.deepEqual(brokenBy([ranking, event], { lostFrom: 0 }), []);

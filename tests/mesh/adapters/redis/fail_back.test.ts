@@ -1,6 +1,7 @@
 /**
  * Goal: writes that a fail-over has lost are found also where the same server process is the
- * primary again, and a server that gets a replica is not taken for one that has lost writes.
+ * primary again, lost rankings lie before the events on them, and a server that gets a replica is
+ * not taken for one that has lost writes.
  * Method: two real servers, of which each is the other's replica in turn.
  */
 import assert from "node:assert/strict";
@@ -11,12 +12,13 @@ import {
   RedisUnavailableError,
 } from "../../../../mesh/adapters/redis/redis_connection.ts";
 import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_store.ts";
+import { RedisSharedRankings } from "../../../../mesh/adapters/redis/redis_shared_rankings.ts";
 import { LogTailLostError } from "../../../../mesh/ports/event_log.ts";
 import {
   RecordsLostError,
   RecordStoreUnavailableError,
 } from "../../../../mesh/ports/record_store.ts";
-import { testsOf, text, texts, type World } from "./own_server.ts";
+import { onceOf, testsOf, text, texts, type World } from "./own_server.ts";
 import { PATIENT_MS, withPrograms } from "./servers.ts";
 
 /** Longest wait for a replica to be in step, ms. */
@@ -111,6 +113,12 @@ async function storeAfterFailBack(
   return store;
 }
 
+async function gateway(world: World) {
+  const server = await world.open();
+  const eventLog = await world.log(server);
+  return { eventLog, rankings: new RedisSharedRankings({ server, eventLog, retainedMs: 60_000 }) };
+}
+
 withPrograms((program: ServerProgram) => {
   const [port, secondPort] = freePorts(2);
   const declare = testsOf(program);
@@ -161,6 +169,32 @@ withPrograms((program: ServerProgram) => {
         const error = await log.append(0, [text("c")]).catch((error) => error);
         assert.ok(error instanceof LogTailLostError, String(error));
         assert.deepEqual([error.known, error.found], [2, 1]);
+      },
+    );
+
+    test(
+      `an event waits for a lost ranking until its gateway has appended it again${how}`,
+      async (world, pair) => {
+        const [own, other] = [await gateway(world), await gateway(world)];
+        await own.eventLog.append(0, [text("event")]);
+        await pair.follow(pair.second);
+        const ids = Array.from({ length: 100 }, (_, i) => `r${i}`);
+        await pair.failBack(async () => {
+          const append = (rankingId: string) =>
+            own.rankings.append(0, { rankingId, items: [{ id: "a" }], bytes: text(rankingId) });
+          await Promise.all(ids.map(append));
+          await other.rankings.load(ids);
+        }, endsConnections);
+        const events = ids.map((id) => other.rankings.appendOnce(0, [onceOf(`e-${id}`)], [id]));
+        const again = own.eventLog.append(0, [text("later")]);
+        await Promise.all([again, ...events]);
+        const records = await texts(own.eventLog);
+        assert.equal(records.length, 2 + 2 * ids.length);
+        for (const id of ids) {
+          const [ranking, event] = [records.indexOf(id), records.indexOf(`e-${id}`)];
+          assert.ok(ranking > 0 && event > ranking, `${id} at ${ranking}, its event at ${event}`);
+        }
+        for (const { rankings } of [own, other]) rankings.close();
       },
     );
   }

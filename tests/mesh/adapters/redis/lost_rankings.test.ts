@@ -15,7 +15,7 @@ import {
   SealedPartitionError,
 } from "../../../../mesh/ports/event_log.ts";
 import { eventually } from "../../../integration/mesh_process.ts";
-import { testsOf, text, texts } from "./own_server.ts";
+import { onceOf, testsOf, text, texts, type World } from "./own_server.ts";
 import { withPrograms } from "./servers.ts";
 
 const debug = { "enable-debug-command": "yes" };
@@ -24,9 +24,23 @@ const debug = { "enable-debug-command": "yes" };
 async function loseLog({ commands, key }: { commands: RedisServer["commands"]; key: string }) {
   const names = ["next:0", "total:0", "bytes"];
   const writers = await commands.send<string[]>(["KEYS", `${key}:writer:*`]);
-  await commands.send(["DEL", `${key}:0`, ...writers]);
+  const rankings = await commands.send<string[]>(["KEYS", "*ranking:*"]);
+  await commands.send(["DEL", `${key}:0`, ...writers, ...rankings]);
   await commands.send(["HDEL", key, ...names]);
   await commands.send(["DEBUG", "CHANGE-REPL-ID"]);
+}
+
+/** How often the server has run a command. */
+async function callsOf({ commands }: RedisServer, command: string): Promise<number> {
+  const stats = await commands.send<string>(["INFO", "commandstats"]);
+  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+}
+
+/** @param sharingMs Default: other gateways may append lost rankings again for ever. */
+async function gatewayOf(world: World, sharingMs = Infinity): Promise<RedisSharedRankings> {
+  const server = await world.open();
+  const eventLog = await world.log(server);
+  return new RedisSharedRankings({ server, eventLog, retainedMs: 60_000, sharingMs });
 }
 
 withPrograms((program: ServerProgram) => {
@@ -59,12 +73,7 @@ withPrograms((program: ServerProgram) => {
   });
 
   test("a gateway knows a ranking again when its own gateway has appended it again", async (world) => {
-    const gateway = async () => {
-      const server = await world.open();
-      const eventLog = await world.log(server);
-      return new RedisSharedRankings({ server, eventLog, retainedMs: 60_000 });
-    };
-    const [own, other] = [await gateway(), await gateway()];
+    const [own, other] = [await gatewayOf(world), await gatewayOf(world)];
     const restore = await world.copyData();
     await own.append(0, { rankingId: "r", items: [{ id: "a" }], bytes: text("r") });
     await other.load(["r"]);
@@ -109,12 +118,7 @@ withPrograms((program: ServerProgram) => {
   });
 
   const everySecond = { appendfsync: "everysec" };
-  const syncsOf = async ({ commands }: RedisServer) => {
-    const calls = /cmdstat_waitaof:calls=(\d+)/.exec(
-      await commands.send<string>(["INFO", "commandstats"]),
-    );
-    return Number(calls?.[1] ?? 0);
-  };
+  const syncsOf = (server: RedisServer) => callsOf(server, "waitaof");
 
   test("a ranking is made sure of when it is old", async (world) => {
     const server = await world.open();
@@ -154,16 +158,32 @@ withPrograms((program: ServerProgram) => {
     const log = await world.log(server);
     for (const record of ["a", "b"]) await log.append(0, [text(record)], "written");
     await loseLog({ commands: server.commands, key: server.key("log:events") });
-    const bytes = text("event");
-    await log.appendOnce(0, [{
-      id: "e",
-      content: "",
-      acceptedAtMs: 0,
-      bytes,
-      endsWithTime: false,
-    }]);
+    await log.appendOnce(0, [onceOf("event")]);
     assert.deepEqual(await texts(log), ["a", "b", "event"]);
   }, debug);
+
+  test(
+    "an event waits for the lost ranking of another gateway, in the step that appends it",
+    async (world) => {
+      const [own, other] = [await gatewayOf(world), await gatewayOf(world)];
+      await own.append(0, { rankingId: "r", items: [{ id: "a" }], bytes: text("r") });
+      await other.load(["r"]);
+      const server = await world.open();
+      await loseLog({ commands: server.commands, key: server.key("log:events") });
+      const event = other.appendOnce(0, [onceOf("event")], ["r", "r"]);
+      assert.ok(
+        await eventually(async () => await callsOf(server, "exists") > 1),
+        "it looks again",
+      );
+      await own.append(0, { rankingId: "r2", items: [{ id: "a" }], bytes: text("r2") });
+      assert.deepEqual(await event, [{ kind: "appended", acceptedAtMs: 0 }]);
+      const log = await world.log(server);
+      const ofRanking = (await texts(log)).filter((record) => record !== "r2");
+      assert.deepEqual(ofRanking, ["r", "event"]);
+      for (const each of [own, other]) each.close();
+    },
+    debug,
+  );
 
   test(
     "lost rankings of a sealed partition go to the next one, before an event there",
@@ -173,18 +193,31 @@ withPrograms((program: ServerProgram) => {
       const key = server.key("ranking:a");
       await log.appendWith(0, text("a"), { key, bytes: text("items"), retainedMs: 60_000 });
       await loseLog({ commands: server.commands, key: server.key("log:events") });
-      await server.commands.send(["DEL", key]);
       const other = await world.log(await world.open());
       await other.extend({ firstPartition: 1, partitions: 2 });
       await assert.rejects(log.append(0, [text("b")], "written"), SealedPartitionError);
-      const bytes = text("event");
-      const event = { id: "e", content: "", acceptedAtMs: 0, bytes, endsWithTime: false };
-      await log.appendOnce(1, [event]);
+      await log.appendOnce(1, [onceOf("event")]);
       assert.deepEqual([await texts(log, 0), await texts(log, 1)], [[], ["a", "event"]]);
       assert.equal(await server.commands.send(["GET", key]), "items");
     },
     debug,
   );
+
+  test("an event on a ranking that no gateway appends again is refused, and the ranking unknown", async (world) => {
+    const own = await gatewayOf(world);
+    const other = await gatewayOf(world, 0);
+    await own.append(0, { rankingId: "r", items: [{ id: "a" }], bytes: text("r") });
+    await other.load(["r"]);
+    const server = await world.open();
+    await server.commands.send(["DEL", server.key("ranking:r")]);
+    const error = await other.appendOnce(0, [onceOf("event")], ["r"]).catch((error) => error);
+    assert.ok(error instanceof LogUnavailableError && error.isAway, String(error));
+    assert.match(error.message, /ranking:r is not there.*Send the events again/);
+    await other.load(["r"]);
+    assert.equal(other.check("r", "a"), "unknown-ranking");
+    assert.deepEqual(await texts(await world.log(server)), ["r"]);
+    for (const each of [own, other]) each.close();
+  });
 
   test("a log that cannot append lost rankings again refuses", async (world) => {
     const server = await world.open();

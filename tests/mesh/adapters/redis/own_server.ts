@@ -6,6 +6,7 @@ import {
   RedisServer,
   type RedisServerOptions,
 } from "../../../../mesh/adapters/redis/redis_server.ts";
+import type { OnceRecord } from "../../../../mesh/ports/event_log.ts";
 import { PATIENT_MS } from "./servers.ts";
 
 type LogOptions = Pick<
@@ -24,6 +25,15 @@ export interface World {
 }
 
 export const text = (value: string) => new TextEncoder().encode(value);
+
+/** A record that is appended once, without an acceptance time. */
+export const onceOf = (id: string): OnceRecord => ({
+  id,
+  content: id,
+  acceptedAtMs: 0,
+  bytes: text(id),
+  endsWithTime: false,
+});
 
 /** The records of a partition of the log. */
 export async function texts(log: RedisEventLog, partition = 0): Promise<string[]> {
