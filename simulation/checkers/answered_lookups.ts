@@ -17,6 +17,7 @@ import type { LoadRows } from "../../actors/serving_replica/protocol.ts";
 import type { Address, Message } from "../../mesh/runtime/actor.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Fault } from "../plan/fault.ts";
+import { unconfirmedMsOf } from "../plan/mesh_fault.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 
 const SCORER = "scorer/";
@@ -148,7 +149,7 @@ class AnsweredLookups implements Checker {
       case "slowRedis":
         return this.#disturbRedis(fault.forMs);
       case "failOverRedis":
-        return this.#disturbRedis(fault.downMs + LINKED_MS);
+        return this.#disturbRedis(unconfirmedMsOf(fault) + LINKED_MS);
       case "restartHost":
         return this.#lose(fault.host);
       case "restartProcess":

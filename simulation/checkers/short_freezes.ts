@@ -13,6 +13,7 @@ import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protoco
 import { FROZEN_MS_MAX } from "../../mesh/placement/host_duties.ts";
 import { shardAt } from "../../server/addresses.ts";
 import type { Fault } from "../plan/fault.ts";
+import { unconfirmedMsOf } from "../plan/mesh_fault.ts";
 import type { CheckerFactory } from "./checker.ts";
 import type { RunLatencies } from "./prompt_freshness.ts";
 
@@ -102,7 +103,7 @@ function delayBy(fault: Fault, delay: (host: string, forMs: number) => void): vo
     case "slowRedis":
       return delay("", fault.forMs);
     case "failOverRedis":
-      return delay("", fault.downMs);
+      return delay("", unconfirmedMsOf(fault));
     case "interrupt":
       return delay("", Infinity);
   }

@@ -9,6 +9,7 @@
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { NewItems } from "../../rules/rule_set.ts";
 import type { Fault } from "../plan/fault.ts";
+import { unconfirmedMsOf } from "../plan/mesh_fault.ts";
 import type { CheckerContext, CheckerFactory } from "./checker.ts";
 
 /** A server is well again this long after a fault, ms: a restart of every actor, with backoff. */
@@ -76,6 +77,7 @@ function checkerOf(
 }
 
 function lengthMs(fault: Fault): number {
+  if (fault.kind === "failOverRedis") return unconfirmedMsOf(fault);
   return ("forMs" in fault ? fault.forMs : 0) + ("downMs" in fault ? fault.downMs : 0);
 }
 

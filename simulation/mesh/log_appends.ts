@@ -59,9 +59,9 @@ interface Written {
   readonly sequence: number;
   /** Without those whose records were moved on. */
   batch: readonly Append[];
-  readonly firstOffset: number;
-  readonly endOffset: number;
-  /** The run that has it. */
+  /** As the run has it that took it last. */
+  firstOffset: number;
+  endOffset: number;
   run: number;
 }
 
@@ -153,7 +153,7 @@ export class LogAppends {
   async #confirm(): Promise<void> {
     try {
       await this.complete();
-      const covered = this.#written;
+      const covered = [...this.#written];
       if (covered.length === 0) return;
       const run = this.#options.run();
       await this.#options.confirm();
@@ -222,19 +222,13 @@ export class LogAppends {
       return typeof first === "number" ? [{ append, first }] : [];
     });
     if (taken.length === 0) return;
-    const last = taken[taken.length - 1];
-    const endOffset = last.first + last.append.records.length;
-    if (taken.some(({ append }) => append.isUrgent)) {
+    const batchTaken = taken.map(({ append }) => append);
+    const offsets = offsetsOf(batchTaken, taken.map(({ first }) => first));
+    if (batchTaken.some(({ isUrgent }) => isUrgent)) {
       this.#written = [];
-      return this.#options.onDurable(endOffset);
+      return this.#options.onDurable(offsets.endOffset);
     }
-    const [{ first: firstOffset }] = taken;
-    this.#written.push({
-      ...sent,
-      batch: taken.map(({ append }) => append),
-      firstOffset,
-      endOffset,
-    });
+    this.#written.push({ ...sent, ...offsets, batch: batchTaken });
     if (this.#written.length < WRITTEN_MAX) this.#age();
     else if (this.#written.length === WRITTEN_MAX) void this.#confirm();
   }
@@ -252,6 +246,9 @@ export class LogAppends {
         onRefusal(refused); // so that the log knows the next partitions
         await this.#moveOn(written);
       } else if (refused !== undefined) tailLost(written.endOffset, written.firstOffset);
+      const firsts = results.filter((result) => typeof result === "number");
+      // Without results the run has it where it was.
+      if (firsts.length > 0) Object.assign(written, offsetsOf(written.batch, firsts));
       written.run = present;
     }
   }
@@ -263,4 +260,13 @@ export class LogAppends {
     }
     this.#written = this.#written.filter((each) => each !== written);
   }
+}
+
+/** @param firsts First offset of each append. */
+function offsetsOf(
+  batch: readonly Append[],
+  firsts: readonly number[],
+): Pick<Written, "firstOffset" | "endOffset"> {
+  const last = batch.length - 1;
+  return { firstOffset: firsts[0], endOffset: firsts[last] + batch[last].records.length };
 }

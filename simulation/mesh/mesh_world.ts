@@ -282,7 +282,7 @@ export class MeshWorld extends World {
         else this.#processes.known(fault.host).wallClock.stepTo(fault.toMs);
         return;
       case "failOverRedis":
-        return this.#stopRedis(fault);
+        return this.#failOver(fault);
       case "drainHost":
         return this.#operator.drain(fault);
       case "commandMesh":
@@ -334,6 +334,13 @@ export class MeshWorld extends World {
       this.#processes.startIfDown(known);
     }
     this.#operator.endDrains();
+  }
+
+  #failOver(fault: FailOverRedis): void {
+    const { unconfirmedMs } = fault;
+    if (unconfirmedMs === undefined) return this.#stopRedis(fault);
+    this.redis.cutReplica();
+    this.clock.schedule(unconfirmedMs, () => this.#stopRedis(fault));
   }
 
   #stopRedis(fault: Omit<FailOverRedis, "kind" | "atMs">): void {

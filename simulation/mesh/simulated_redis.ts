@@ -18,6 +18,7 @@ import type {
   TransactOptions,
 } from "../../mesh/ports/record_store.ts";
 import { Journal } from "./journal.ts";
+import { RedisAwayError } from "./redis_link.ts";
 import { LogState, type LogStateObserver } from "./log_state.ts";
 
 /** A start of the server. */
@@ -79,6 +80,7 @@ export class SimulatedRedis {
   #restored: RecordsAtMoment | undefined;
   #runs: ServerRun[] = [{ number: 0, ends: new Map(), revision: 0 }];
   #isUp = true;
+  #isReplicaCut = false;
   /** Until when a log takes nothing, by name, ms. */
   readonly #fullUntilMs = new Map<string, number>();
   /** Time for which ids of records that are appended once are retained, ms. */
@@ -202,9 +204,19 @@ export class SimulatedRedis {
 
   // ---- life of the server
 
-  /** A replica has everything that was written so far. */
+  /**
+   * A replica has everything that was written so far.
+   *
+   * @throws {RedisAwayError} It cannot be reached.
+   */
   confirm(): void {
+    if (this.#isReplicaCut) throw new RedisAwayError("no replica confirms");
     this.#journal.confirm();
+  }
+
+  /** The replica gets nothing until it takes over with {@link start}. */
+  cutReplica(): void {
+    this.#isReplicaCut = true;
   }
 
   /** It answers nothing until {@link start}. */
@@ -229,6 +241,7 @@ export class SimulatedRedis {
     for (const log of this.#logs.values()) log.endsInto(ends);
     this.#runs.push({ number: this.#runs.length, ends, revision: this.#revision });
     this.#isUp = true;
+    this.#isReplicaCut = false;
     for (const log of this.#logs.values()) log.tellAll();
     return lost;
   }

@@ -118,6 +118,8 @@ export interface FailOverRedis extends Moment {
   readonly downMs: number;
   /** The replica has all that a process waited for: the loss needs no operator. */
   readonly isConfirmedKept?: true;
+  /** Time before, in which the replica gets nothing and nothing is confirmed, ms; default none. */
+  readonly unconfirmedMs?: number;
   /** Time from the return of the server until the operator acts, ms; default two seconds. */
   readonly noticedMs?: number;
   /**
@@ -125,6 +127,11 @@ export interface FailOverRedis extends Moment {
    * the examples of a snapshot are lost too, the hosts ask for more, and the operator does it.
    */
   readonly restartsOnly?: true;
+}
+
+/** Time in which Redis confirms nothing, ms. */
+export function unconfirmedMsOf({ unconfirmedMs = 0, downMs }: FailOverRedis): number {
+  return unconfirmedMs + downMs;
 }
 
 /** The host is drained, and undrained afterwards. */
@@ -232,8 +239,10 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
       return `fail Redis over to its state of ${seconds(fault.lostMs)} before, after ${
         seconds(fault.downMs)
       }${fault.isConfirmedKept ? ", with all that was confirmed" : ""}${
-        fault.restartsOnly ? ", and restart the hosts that refuse to write" : ""
-      }`;
+        fault.unconfirmedMs === undefined
+          ? ""
+          : `, ${seconds(fault.unconfirmedMs)} after its replica was cut off`
+      }${fault.restartsOnly ? ", and restart the hosts that refuse to write" : ""}`;
     case "drainHost":
       return `drain host ${fault.host}${
         fault.stays ? "" : `, undrain it after ${seconds(fault.forMs)}`

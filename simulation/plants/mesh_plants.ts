@@ -103,6 +103,16 @@ export const meshPlants: readonly Plant[] = [
     scenario: "lost-rankings",
   },
   {
+    name: "events-before-their-rankings",
+    edits: [{
+      file: "gateway/routes/event_acceptance.ts",
+      find: "    const outcomes = sharedRankings === undefined || needed.length === 0\n",
+      replace: "    const outcomes = sharedRankings === undefined || needed.length >= 0\n",
+    }],
+    seenBy: ["logged-rankings"],
+    scenario: "lost-rankings",
+  },
+  {
     name: "fence-ignored",
     edits: [{
       file: "mesh/ports/event_log.ts",

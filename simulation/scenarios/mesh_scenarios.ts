@@ -193,16 +193,33 @@ export const meshScenarios: readonly Scenario[] = [
   {
     ...mesh,
     name: "lost-rankings",
-    description: "Redis fails over again and again, each time with all that was confirmed",
+    description:
+      "Redis fails over again and again, with all that was confirmed, and one gateway notices late",
+    clients: 6,
     families: [],
-    faults: (random, _configuration, forMs) =>
-      moments(forMs, 8).map((atMs): Fault => ({
-        kind: "failOverRedis",
-        atMs,
-        lostMs: Math.round(50 + random.nextFloat() * 1_000),
-        downMs: Math.round(10 + random.nextFloat() * 1_500),
-        isConfirmedKept: true,
-      })),
+    faults: (random, configuration, forMs) =>
+      moments(forMs, 6).flatMap((atMs): Fault[] => {
+        const unconfirmedMs = Math.round(random.nextFloat() * 700);
+        const downMs = Math.round(10 + random.nextFloat() * 500);
+        return [
+          {
+            kind: "failOverRedis",
+            atMs,
+            unconfirmedMs,
+            lostMs: unconfirmedMs + downMs,
+            downMs,
+            isConfirmedKept: true,
+          },
+          // The other gateway has events on its rankings while it appends these again.
+          {
+            kind: "slowRedis",
+            atMs: atMs + unconfirmedMs + Math.round(downMs / 2),
+            host: chosen(random, hostsFor("serving", configuration)),
+            latencyMs: Math.round(random.nextFloat() * 200),
+            forMs: downMs + 500,
+          },
+        ];
+      }),
   },
   {
     ...mesh,

@@ -468,3 +468,34 @@ Deno.test("lost rankings of a sealed partition go to the next one, before an eve
   assert.deepEqual(await textsOf(server, log, 0), []);
   assert.deepEqual(await textsOf(server, log, 2), ["a", "event"]);
 });
+
+Deno.test("while the replica is cut nothing is confirmed, and what a fail-over loses is sent again", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const [log, other] = [await clock.settle(server.open()), await clock.settle(server.open("b"))];
+  redis.cutReplica();
+  const once = other.appendOnce(0, [event]);
+  let isAnswered = false;
+  void once.then(() => isAnswered = true);
+  await clock.advance(100);
+  await clock.settle(log.append(0, [text("a")], "written"));
+  assert.equal(redis.log("events", 2).endOffset(0), 2);
+  assert.equal(isAnswered, false);
+  assert.ok(failOver(server) > 0);
+  await clock.settle(log.append(0, [text("b")], "written"));
+  await clock.settle(once);
+  assert.deepEqual((await textsOf(server, log)).toSorted(), ["a", "b", "event"]);
+});
+
+Deno.test("a ranking that is sent again is made sure of where the new run has it", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const log = await clock.settle(server.open());
+  const lost = { isUrgent: false, records: [text("lost")], fence: undefined };
+  redis.log("events", 2).append(0, "a writer that died", 1, [lost], Infinity);
+  await clock.settle(log.append(0, [text("a")], "written"));
+  assert.ok(failOver(server) > 0);
+  await clock.advance(logBudgets.unconfirmedMsMax + 1_000);
+  assert.equal(failOver(server), 0);
+  assert.equal(await clock.settle(log.append(0, [text("b")])), 1);
+});
