@@ -159,8 +159,8 @@ export class LogAppends {
       await this.#options.confirm();
       // Another run may lack them, and has them sent again.
       if (this.#options.run() === run) this.#confirmed(covered);
-    } catch (error) {
-      if (!(error instanceof RedisAwayError)) return; // the log refuses from now on
+    } catch {
+      // The next append, run or age tries again.
     }
     this.#age();
   }

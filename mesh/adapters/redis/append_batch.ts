@@ -46,7 +46,8 @@ export interface Batch {
   readonly sequence: number;
   /** Without those whose records were moved on. */
   appends: readonly Append[];
-  readonly count: number;
+  /** Records of these appends. */
+  count: number;
   readonly bytes: number;
   firstOffset: number;
   /** Run of the server that answered last. */

@@ -281,6 +281,7 @@ export class LogAppender {
     for (const append of batch.appends.filter(({ until }) => until === "written")) {
       for (const record of append.records) await moveOn(record, append.attached);
       batch.appends = batch.appends.filter((each) => each !== append);
+      batch.count -= append.records.length;
     }
   }
 
