@@ -138,7 +138,7 @@ export class ShardFigures {
   /**
    * Updates the gauges of the buckets, if the interval is over.
    *
-   * @param entriesPerBucket Counts the buckets with 0, 1, … 16 entries.
+   * @param entriesPerBucket Counts the buckets with 0, 1, … 10 entries.
    */
   showBuckets(entriesPerBucket: () => Float64Array): void {
     const nowMs = this.#clock.monotonicMs();

@@ -245,7 +245,7 @@ export class ClassTables {
     return new CopyTarget(this.#tables, this.#limit, this.#bytesMax, headers);
   }
 
-  /** Number of buckets of all indexes that hold 0, 1, … 16 entries; visits every bucket. */
+  /** Number of buckets of all indexes that hold 0, 1, … 10 entries; visits every bucket. */
   entriesPerBucket(): Float64Array {
     return this.#tables.map((table) => table.entriesPerBucket())
       .reduce((sum, buckets) => sum.map((count, entries) => count + buckets[entries]));

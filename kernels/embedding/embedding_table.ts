@@ -240,7 +240,7 @@ export class EmbeddingTable {
     return readTableStatistics(this.#memory, thorough);
   }
 
-  /** Number of buckets of the index that hold 0, 1, … 16 entries; visits every bucket. */
+  /** Number of buckets of the index that hold 0, 1, … 10 entries; visits every bucket. */
   entriesPerBucket(): Float64Array {
     return readEntriesPerBucket(this.#memory);
   }

@@ -56,7 +56,7 @@ function store(words: Float64Array, thorough: boolean): StoreStatistics {
 }
 
 /**
- * Number of buckets of the index that hold 0, 1, … 16 entries; full buckets make insertion slow.
+ * Number of buckets of the index that hold 0, 1, … 10 entries; full buckets make insertion slow.
  * Visits every bucket.
  */
 export function readEntriesPerBucket(memory: KernelMemory): Float64Array {

@@ -4,13 +4,13 @@
 //! one thousandth of them at a time. A directory maps those bits to subtables, as in extendible
 //! hashing (Fagin et al., 1979).
 
+use crate::bucket::BUCKET_CELLS;
 use crate::entry::Entry;
 use crate::memory::Memory;
 use crate::plane::{Choice, Planes};
 use crate::plane_choice::PLANES_MAX;
 use crate::search::PASS;
 use crate::subtable::{Crowded, Position, Subtable};
-use crate::tags::BUCKET_CELLS;
 
 /// 2^16 subtables hold 500 million rows; only ids made to collide would need more.
 const DEPTH_MAX: u8 = 16;
@@ -44,7 +44,7 @@ pub struct CuckooIndex {
 impl CuckooIndex {
     /// An empty index; `None` at the memory limit.
     pub fn new(memory: &mut Memory) -> Option<CuckooIndex> {
-        let mut planes = Planes::default();
+        let mut planes = Planes::new();
         let plane = planes.take(memory)?;
         plane.clear();
         Some(CuckooIndex {
@@ -230,7 +230,7 @@ impl CuckooIndex {
         Some(())
     }
 
-    /// Number of buckets that hold 0, 1, … 16 entries.
+    /// Number of buckets that hold 0, 1, … 10 entries.
     pub fn entries_per_bucket(&self) -> [u32; BUCKET_CELLS + 1] {
         let mut histogram = [0; BUCKET_CELLS + 1];
         self.subtables.iter().for_each(|subtable| subtable.count_buckets(&mut histogram));
@@ -238,10 +238,10 @@ impl CuckooIndex {
     }
 
     /// Number of entries in the first bucket of their hash, and in the other one.
-    pub fn displacement(&self, hash_of: impl Fn(u32) -> u64) -> [usize; 2] {
+    pub fn displacement(&self) -> [usize; 2] {
         self.subtables
             .iter()
-            .map(|subtable| subtable.displacement(&hash_of))
+            .map(Subtable::displacement)
             .fold([0, 0], |sum, counts| [sum[0] + counts[0], sum[1] + counts[1]])
     }
 }

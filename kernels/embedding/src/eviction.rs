@@ -6,6 +6,7 @@
 //! of the times at which `evict_expired` removes expired rows to free their memory. (At the memory
 //! limit, the sample from which a victim is taken still depends on the rows that are there.)
 
+use crate::bucket::BUCKET_CELLS;
 use crate::mixing::mix64;
 use crate::page::Row;
 use crate::plane::Choice;
@@ -13,11 +14,13 @@ use crate::policy::AtLimit;
 use crate::search::WRITTEN_PASS;
 use crate::subtable::Subtable;
 use crate::table::EmbeddingTable;
-use crate::tags::BUCKET_CELLS;
 
 /// Rows compared for one victim. With 16, the victim is among the least useful tenth four times out
 /// of five.
 const SAMPLE_ROWS: usize = 16;
+
+/// Rows of one step of a sweep.
+const SWEPT_ROWS: u32 = 16;
 
 impl EmbeddingTable {
     /// Examines the next `buckets_max` × 16 rows, continuing around the table over calls, and
@@ -29,7 +32,7 @@ impl EmbeddingTable {
         }
         let handles = self.store.slab.handles();
         let mut evicted = 0;
-        for _ in 0..buckets_max.saturating_mul(BUCKET_CELLS as u32).min(handles) {
+        for _ in 0..buckets_max.saturating_mul(SWEPT_ROWS).min(handles) {
             let handle = self.expiry_hand % handles;
             if let Some(row) = self.store.slab.occupied(handle) {
                 let stamp = self.store.slab.stamp(&row);
@@ -109,7 +112,7 @@ impl Subtable {
         let own = choices.map(|choice| self.bucket(choice));
         if own.iter().all(|bucket| bucket.empty() == 0) {
             for (number, handle) in handles.iter_mut().enumerate() {
-                *handle = own[number / BUCKET_CELLS].cell(number).entry.handle();
+                *handle = own[number / BUCKET_CELLS].cell(number % BUCKET_CELLS).entry.handle();
             }
             return handles.len();
         }

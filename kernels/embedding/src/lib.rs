@@ -11,14 +11,14 @@
 //!   top bits ───────────────▶ subtable  one of thousands, each grows alone (growth.rs)
 //!   bits 0-6, and the bit
 //!   after the subtable's ───▶ plane     one of the subtable's 1 to 16 (plane_choice.rs)
-//!   bits 8-13 ──────────────▶ group     one of 64; a group has one bucket in every plane
-//!   bucket: 16 cells, each a tag (8 bits of hash), the choice byte (chose the plane) and an entry
+//!   bits 9-13 and 32 ───────▶ group     one of 64; a group has one bucket in every plane
+//!   bucket: 10 cells, each a tag (8 bits of hash), the choice byte (chose the plane) and an entry
 //!   equal tag ──────────────▶ entry     the row's handle and a hash hint of six bits (entry.rs)
 //!   handle ─────────────────▶ page: id, stamp, weights, state of the row; the id is compared here
 //! ```
 //!
-//! An id has two buckets. If both are full, another entry makes room by moving to its other bucket
-//! (displacement.rs). A row and its handle do not move, so code that remembers rows (row_memo.rs,
+//! An id has two buckets and lies in the first if there is room. If both are full, another entry
+//! makes room by moving to its other bucket (displacement.rs). A row and its handle do not move, so code that remembers rows (row_memo.rs,
 //! recent_lookups.rs, changes.rs) need not follow moves.
 //!
 //! A call from TypeScript takes this way: an export (abi/serving.rs, abi/training.rs), its table
@@ -30,8 +30,9 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![deny(missing_docs)]
 
-// Rows: memory, pages and slab; tags, planes, subtables and index; search, memo, recent lookups,
+// Rows: memory, pages and slab; buckets, planes, subtables and index; search, memo, recent lookups,
 // lookups by all three, and the store.
+mod bucket;
 mod cuckoo_index;
 mod displacement;
 mod entry;
@@ -49,7 +50,6 @@ mod row_store;
 mod search;
 mod slab;
 mod subtable;
-mod tags;
 
 // The tables.
 mod changes;

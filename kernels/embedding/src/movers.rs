@@ -2,7 +2,6 @@
 //! growing a subtable asks it for every entry.
 
 use crate::plane_choice::{plane_choices, PLANES_MAX, ROTATIONS};
-use crate::tags::BUCKET_CELLS;
 use std::sync::OnceLock;
 
 /// A set of bytes, one bit each, indexed by low nibble, then by high nibble.
@@ -39,7 +38,7 @@ impl Movers {
     /// Bit i is set where byte i is in the set.
     #[cfg(target_arch = "wasm32")]
     #[inline(always)]
-    pub fn among(&self, bytes: &[u8; BUCKET_CELLS]) -> u32 {
+    pub fn among(&self, bytes: &[u8; 16]) -> u32 {
         use core::arch::wasm32::*;
         // SAFETY: sixteen bytes each.
         let (bytes, low, high) = unsafe {
@@ -63,13 +62,13 @@ impl Movers {
     /// Bit i is set where byte i is in the set.
     #[cfg(not(target_arch = "wasm32"))]
     #[inline(always)]
-    pub fn among(&self, bytes: &[u8; BUCKET_CELLS]) -> u32 {
+    pub fn among(&self, bytes: &[u8; 16]) -> u32 {
         self.among_scalar(bytes)
     }
 
     /// The scalar form of `among`.
     #[cfg(any(test, not(target_arch = "wasm32")))]
-    pub fn among_scalar(&self, bytes: &[u8; BUCKET_CELLS]) -> u32 {
+    pub fn among_scalar(&self, bytes: &[u8; 16]) -> u32 {
         bytes.iter().enumerate().fold(0, |mask, (at, &byte)| {
             let half = if byte < 128 { &self.low } else { &self.high };
             mask | u32::from(half[usize::from(byte % 16)] >> (byte / 16 % 8) & 1) << at
@@ -88,7 +87,7 @@ mod tests {
             for planes in 2..=PLANES_MAX {
                 for seed in 0..64 {
                     let words = [mix64(seed), mix64(seed + 999)].map(u64::to_le_bytes).concat();
-                    let bytes: [u8; BUCKET_CELLS] = words.try_into().unwrap();
+                    let bytes: [u8; 16] = words.try_into().unwrap();
                     let expected = bytes.iter().enumerate().fold(0, |mask, (at, &byte)| {
                         let last = usize::from(choices[planes][usize::from(byte)]) == planes - 1;
                         mask | u32::from(last) << at

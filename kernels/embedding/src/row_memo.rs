@@ -1,5 +1,5 @@
 //! A memo of rows found recently, asked before the search. Ids drawn by popularity return soon; a
-//! remembered id costs one line of the second-level cache instead of tags, entry and page.
+//! remembered id costs one line of the second-level cache instead of bucket and page.
 //!
 //! # The plain algorithm
 //!

@@ -104,7 +104,7 @@ impl RowStore {
                 self.search.fetch_found(self.layout.stride);
             }
         }
-        self.search.expect_insertions();
+        self.search.begin_insertions();
     }
 
     /// The current row of the id at index `at` of the last `search_to_insert`.
@@ -132,7 +132,8 @@ impl RowStore {
         // First, because the caller makes room if there is none, and then inserts the id by
         // `insert`.
         self.search.note_insertion(hash);
-        if self.searched_at.0 != self.index.growths {
+        // The search knows both buckets of ids that it did not find.
+        if self.searched_at.0 != self.index.growths || !self.search.is_absent(at) {
             return self.insert(id);
         }
         let row = self.slab.take(&mut self.memory, id).ok_or(InsertError::OutOfMemory)?;
@@ -209,7 +210,7 @@ impl RowStore {
 
     /// Number of rows whose entry lies in its first bucket, and in the other one.
     pub fn displacement(&self) -> [usize; 2] {
-        self.index.displacement(|handle| mix64(self.slab.row(handle).key()))
+        self.index.displacement()
     }
 
     /// Starts the memo once there are enough rows, and makes it larger with them, as far as the

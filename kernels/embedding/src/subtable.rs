@@ -5,11 +5,11 @@
 //! each given by a group and by a choice byte for the plane. `displacement.rs` makes room in full
 //! buckets, `growth.rs` adds planes.
 
+use crate::bucket::{Bucket, Cell, BUCKET_CELLS};
 use crate::displacement::{write, Journal};
 use crate::entry::Entry;
-use crate::plane::{Bucket, Cell, Choice, Plane, GROUPS};
+use crate::plane::{is_guest, Choice, Plane, GROUPS};
 use crate::plane_choice::{plane_choices, PlaneChoice, PLANES_MAX};
-use crate::tags::BUCKET_CELLS;
 
 /// A subtable grows when more than this share of its cells would be taken.
 pub const LOAD_MAX_PERMILLE: usize = 955;
@@ -126,7 +126,8 @@ impl Subtable {
         Ok(())
     }
 
-    /// Inserts an entry into the emptier of its buckets; moves other entries if both are full.
+    /// Inserts an entry into its first bucket or, if that is full, into its second; moves other
+    /// entries if both are.
     #[inline(always)]
     pub fn place(
         &mut self,
@@ -135,26 +136,16 @@ impl Subtable {
         entry: Entry,
         mut journal: Option<&mut Journal>,
     ) -> Result<(), Crowded> {
-        let [first, second] = choices.map(|choice| self.bucket(choice).empty());
-        // The choice of the emptier bucket fills nine tenths of all cells before any entry has to
-        // move.
-        let (choice, empty) = match second.count_ones() > first.count_ones() {
-            true => (choices[1], second),
-            false => (choices[0], first),
-        };
-        match empty {
-            0 => self.displace(choices, tag, entry, journal),
-            _ => {
-                let (bucket, cell) = (self.bucket(choice), empty.trailing_zeros() as usize);
-                write(
-                    bucket,
-                    cell,
-                    Cell { tag, choice_byte: choice.choice_byte as u8, entry },
-                    &mut journal,
-                );
-                Ok(())
+        for choice in choices {
+            let bucket = self.bucket(choice);
+            let empty = bucket.empty();
+            if empty != 0 {
+                let content = Cell { tag, choice_byte: choice.choice_byte as u8, entry };
+                write(bucket, empty.trailing_zeros() as usize, content, &mut journal);
+                return Ok(());
             }
         }
+        self.displace(choices, tag, entry, journal)
     }
 
     /// Empties a cell.
@@ -179,14 +170,12 @@ impl Subtable {
     }
 
     /// Number of entries in their first bucket, and in the other one.
-    pub fn displacement(&self, hash_of: impl Fn(u32) -> u64) -> [usize; 2] {
+    pub fn displacement(&self) -> [usize; 2] {
         let mut counts = [0; 2];
-        for bucket in self.buckets() {
-            let cells = (0..BUCKET_CELLS).map(|cell| bucket.cell(cell));
-            for Cell { entry, .. } in cells.filter(|cell| cell.tag != 0) {
-                let hash = hash_of(entry.handle());
-                let in_first = self.bucket(Choice::first(hash, self.depth)) == bucket;
-                counts[usize::from(!in_first)] += 1;
+        for (number, bucket) in self.buckets().enumerate() {
+            let tags = (0..BUCKET_CELLS).map(|cell| bucket.cell(cell).tag);
+            for tag in tags.filter(|&tag| tag != 0) {
+                counts[usize::from(is_guest((number % GROUPS) as u32, tag))] += 1;
             }
         }
         counts

@@ -1,19 +1,17 @@
 //! The layouts that ABI.md promises, proved at compile time: a change that breaks one does not
 //! build.
 
+use crate::bucket::{Line, BUCKET_CELLS};
 use crate::entry::Entry;
 use crate::page::{Bitmap, KEY_BYTES};
-use crate::plane::CELL_BYTES;
 use crate::policy::slot_of;
 #[cfg(target_arch = "wasm32")]
 use crate::subtable::Subtable;
-use crate::tags::{Tags, BUCKET_CELLS};
 use crate::training_row::ROW_HEADER_BYTES;
 
-// A bucket is one vector of tags, and its entries are one cache line.
-const _: () = assert!(size_of::<Tags>() == 16 && align_of::<Tags>() == 16);
-const _: () = assert!(BUCKET_CELLS * size_of::<Entry>() == 64);
-const _: () = assert!(CELL_BYTES == 2 + size_of::<Entry>());
+// A bucket is one cache line of cells.
+const _: () = assert!(size_of::<Line>() == 64 && align_of::<Line>() == 64);
+const _: () = assert!(BUCKET_CELLS * (2 + size_of::<Entry>()) <= size_of::<Line>());
 
 // A training row is key u64, stamp u32, floats; a saved row starts with the same bytes.
 const _: () = assert!(KEY_BYTES == size_of::<u64>() && ROW_HEADER_BYTES == KEY_BYTES + 4);

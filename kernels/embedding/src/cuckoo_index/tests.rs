@@ -13,8 +13,8 @@ fn an_index_grows_through_many_splits_and_loses_nothing() {
     for id in 0..ENTRIES {
         assert_eq!(index.insert(&mut memory, mix64(id), id as u32, hash_of), Ok(()));
         // A load that was exceeded before any growth.
-        if id == 967 {
-            assert_eq!(index.cells(), 1024);
+        if id == 600 {
+            assert_eq!(index.cells(), 640);
         }
     }
     assert!(index.subtables.len() > 16 && index.depth >= 5);
@@ -22,9 +22,9 @@ fn an_index_grows_through_many_splits_and_loses_nothing() {
         assert!(index.find(mix64(id), |handle| u64::from(handle) == id).is_some());
         assert!(index.find(mix64(id + ENTRIES), |handle| u64::from(handle) >= ENTRIES).is_none());
     }
-    let [in_first, in_other] = index.displacement(hash_of);
+    let [in_first, in_other] = index.displacement();
     assert_eq!((in_first + in_other) as u64, ENTRIES);
-    assert!(in_first as u64 > ENTRIES / 3);
+    assert!(in_first as u64 > ENTRIES * 84 / 100);
     let load = ENTRIES as f64 / index.cells() as f64;
     assert!(load > 0.84, "{load}");
     let rows: u32 = index.subtables.iter().map(|subtable| subtable.rows).sum();
@@ -36,18 +36,18 @@ fn a_removed_entry_is_gone_and_its_cell_is_free() {
     let mut memory = Memory::new(1 << 30);
     let mut index = CuckooIndex::new(&mut memory).unwrap();
     for round in 0..20_u64 {
-        for id in 0..900 {
+        for id in 0..560 {
             let handle = (round * 1000 + id) as u32;
             index.insert(&mut memory, mix64(u64::from(handle)), handle, hash_of).unwrap();
         }
-        for id in 0..900 {
+        for id in 0..560 {
             let (handle, hash) = (round * 1000 + id, mix64(round * 1000 + id));
             let position = index.find(hash, |other| u64::from(other) == handle).unwrap();
             index.remove(hash, position);
             assert!(index.find(hash, |other| u64::from(other) == handle).is_none());
         }
     }
-    assert_eq!(index.cells(), 1024);
+    assert_eq!(index.cells(), 640);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn ids_made_to_collide_are_refused_and_nothing_is_lost() {
         placed += 1;
         assert!(placed < 1000);
     }
-    assert_eq!(placed, 32);
+    assert_eq!(placed, 20);
     for handle in 0..placed {
         assert!(index.find(hash(handle), |other| other == handle).is_some());
     }
