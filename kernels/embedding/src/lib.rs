@@ -18,8 +18,8 @@
 //! ```
 //!
 //! An id has two buckets and lies in the first if there is room. If both are full, another entry
-//! makes room by moving to its other bucket (displacement.rs). A row and its handle do not move, so code that remembers rows (row_memo.rs,
-//! recent_lookups.rs, changes.rs) need not follow moves.
+//! makes room by moving to its other bucket (displacement.rs). A row and its handle do not move, so
+//! code that remembers rows (row_memo.rs, recent_lookups.rs, changes.rs) need not follow moves.
 //!
 //! A call from TypeScript takes this way: an export (abi/serving.rs, abi/training.rs), its table
 //! (serving_table.rs, table.rs), the table's store (row_store.rs) and its lookups (row_lookup.rs),
