@@ -112,10 +112,10 @@ Deno.test("a shard shows its load, what waits for replicas, and how many ids wer
   assert.deepEqual([value("lookups_total"), value("missing_total")], [3000, 2000]);
   assert.equal(value("touched"), 3000);
   assert.equal(value("load"), tables.statistics().load);
-  const buckets = Array.from({ length: 17 }, (_, n) => value("index_buckets", { entries: `${n}` }));
+  const buckets = Array.from({ length: 11 }, (_, n) => value("index_buckets", { entries: `${n}` }));
   const entries = buckets.reduce((sum, count, held) => sum + count * held, 0);
   assert.equal(entries, 3000);
-  const slots = 16 * buckets.reduce((sum, count) => sum + count, 0);
+  const slots = 10 * buckets.reduce((sum, count) => sum + count, 0);
   assert.ok(Math.abs(value("load") - entries / slots) < 1e-9);
   tables.deltas.take(0, 10_000);
   figures.show(tables.statistics());
