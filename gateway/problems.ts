@@ -279,6 +279,9 @@ export function problemOf(error: unknown): ProblemError {
   if (error instanceof Error && error.name === "RecommendOffError") {
     return new ProblemError("recommend-off", error.message, { cause: error });
   }
+  if (error instanceof Error && error.name === "RankingExistsError") {
+    return new ProblemError("ranking-exists", error.message, { cause: error });
+  }
   if (error instanceof Error && error.name === "LogFullError") {
     return new ProblemError("log-full", error.message, { cause: error });
   }

@@ -10,6 +10,7 @@
  * Features are made in the request's turn; everything else runs after it, so that the ranker makes
  * the features of the next request while the scorer works on this one.
  */
+import { RankingExistsError } from "../../mesh/ports/shared_rankings.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import type { ActorContext, ActorRef, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
 import { areAborted, type CancelSignal } from "../../mesh/runtime/cancel_signal.ts";
@@ -403,6 +404,8 @@ export class Ranker implements Behavior<RankerMessage> {
       ? "cancelled"
       : (error as Error).name === "OverloadedError"
       ? "overloaded"
+      : error instanceof RankingExistsError
+      ? "refused"
       : "failed";
     this.#refuse(request, outcome, error);
   }

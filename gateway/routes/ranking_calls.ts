@@ -11,7 +11,7 @@ import type {
 } from "../../actors/ranker/protocol.ts";
 import { AskCancelledError } from "../../mesh/runtime/errors.ts";
 import type { CancelSignal } from "../../mesh/runtime/cancel_signal.ts";
-import { UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
+import { RankingExistsError, UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { isFeatureTypeError } from "../attributes/attribute_types.ts";
 import type { GatewayContext } from "../endpoint.ts";
@@ -49,8 +49,8 @@ export class RankingCalls {
    * Asks the ranker and remembers the ranking. A client's own ranking id is used once: a request
    * whose id is in progress waits, and takes the id over where that ranking fails or is cancelled.
    *
-   * @throws {ProblemError} `ranking-exists`, `deadline-exceeded`, or `unavailable` for scores that
-   * are not finite.
+   * @throws {RankingExistsError} The id was used, here or at another gateway.
+   * @throws {ProblemError} `deadline-exceeded`, or `unavailable` for scores that are not finite.
    */
   async ask(context: GatewayContext, message: RankingMessage): Promise<Ranking> {
     const { rankingId } = message;
@@ -59,13 +59,7 @@ export class RankingCalls {
     for (let other; (other = this.#inProgress.get(rankingId)) !== undefined;) {
       await withinDeadline(context, clock, other, `"${rankingId}" is still being ranked.`);
     }
-    if (memory.rankings.has(rankingId)) {
-      throw new ProblemError(
-        "ranking-exists",
-        `Cannot rank as "${rankingId}": a ranking of this id was served. Leave rankingId out, or ` +
-          "send a new one.",
-      );
-    }
+    if (memory.rankings.has(rankingId)) throw new RankingExistsError(rankingId);
     const ranking = this.#rank(context, message);
     const release = () => void this.#inProgress.delete(rankingId);
     this.#inProgress.set(rankingId, ranking.then(release, release));
@@ -161,7 +155,7 @@ export function rankingBody(
 function isOfClient(error: unknown): boolean {
   const { name } = error as Error;
   return isFeatureTypeError(error) || error instanceof AskCancelledError ||
-    name === "UnknownItemError" || name === "RecommendOffError";
+    name === "UnknownItemError" || name === "RecommendOffError" || name === "RankingExistsError";
 }
 
 /** JSON would write a score that is not finite as null. */

@@ -24,6 +24,17 @@ export interface RankingRecord {
   readonly bytes: Uint8Array;
 }
 
+/** Another ranking has the id of one that was to be appended. */
+export class RankingExistsError extends Error {
+  override readonly name = "RankingExistsError";
+  constructor(readonly rankingId: string) {
+    super(
+      `Cannot rank as "${rankingId}": a ranking of this id was served. Leave rankingId out, or ` +
+        "send a new one.",
+    );
+  }
+}
+
 /** Rankings by id, stored as long as the joiner may hold them. */
 export interface SharedRankings {
   /**
@@ -31,6 +42,7 @@ export interface SharedRankings {
    * makes its items known to the other gateways, so that they know each ranking of the log.
    *
    * @returns Its offset.
+   * @throws {RankingExistsError} The log has a ranking of this id.
    * @throws As `EventLog.append` does.
    */
   append(partition: number, ranking: RankingRecord): Promise<number>;

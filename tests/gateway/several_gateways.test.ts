@@ -71,6 +71,22 @@ await withServers((server) => {
     Infinity,
   );
 
+  test("a ranking id that the other gateway has used is refused, and its ranking stays", async ([one, two]) => {
+    for (const { ranker } of [one, two]) {
+      ranker.script = async (rank) => {
+        const ranking = ranker.inOrder(rank);
+        const { rankingId, items } = ranking;
+        await ranker.sharedRankings?.append(0, { rankingId, items, bytes: new Uint8Array(8) });
+        return ranking;
+      };
+    }
+    await one.rank("r", ["a"]);
+    const rank = { user: "u", rankingId: "r", candidates: [{ id: "b" }] };
+    const again = await two.post("/v1/rank", rank);
+    assert.equal((await json(again)).type, "/problems/ranking-exists");
+    assert.equal((await json(two.post("/v1/events", click))).accepted, 1);
+  });
+
   test("an event on an unlogged ranking of the other gateway says so", async ([one, two]) => {
     const { ranker } = one;
     ranker.script = (rank) => ({ ...ranker.inOrder(rank), unlogged: true });

@@ -22,6 +22,8 @@ export interface AttachedValue {
   readonly bytes: Uint8Array;
   /** Time until it expires, ms. */
   readonly retainedMs: number;
+  /** End of another value that it replaces; where the server has one of another end, it refuses. */
+  readonly replacesEnd: Uint8Array;
 }
 
 /** Records that one caller appends, until the caller is answered. */
@@ -39,6 +41,14 @@ export interface Append {
   wait: LateWait | undefined;
   resolve(firstOffset: number): void;
   reject(error: unknown): void;
+}
+
+/** The server has another value under the key of an append, and has appended nothing. */
+export class KeyTakenError extends Error {
+  override readonly name = "KeyTakenError";
+  constructor(readonly log: string, readonly key: string) {
+    super(`Cannot append to ${log}: ${key} has another value.`);
+  }
 }
 
 /** Appends that are sent in one script. */
@@ -84,12 +94,14 @@ export interface BatchTarget {
  * Sends a batch once.
  *
  * @param runId The run that is to take it.
+ * @param isAgain Whether an earlier run has taken it: then it replaces any values.
  * @throws {RedisUnavailableError} The server has not answered, or another run of it has begun.
  */
 export async function sendBatch(
   batch: Batch,
   runId: string,
   { server, keys, partition, bytesMax }: BatchTarget,
+  isAgain = false,
 ): Promise<AppendReply> {
   const { fence } = batch.appends[0];
   const attached = batch.appends.flatMap(({ attached }) => attached ?? []);
@@ -105,7 +117,12 @@ export async function sendBatch(
       fence?.expectedOffset ?? "",
       batch.appends.some(({ until }) => until === "durable") ? "1" : "",
       attached.length,
-      ...attached.flatMap(({ key, retainedMs, bytes }) => [key, Math.ceil(retainedMs), bytes]),
+      ...attached.flatMap(({ key, retainedMs, bytes, replacesEnd }) => [
+        key,
+        Math.ceil(retainedMs),
+        bytes,
+        isAgain ? "" : replacesEnd,
+      ]),
       ...batch.appends.flatMap(({ records }) => records),
     ],
   );
@@ -139,6 +156,8 @@ export function refusalOf(
       return new StaleWriterError(log, partition, fence?.epoch, present);
     case "SEALED":
       return new SealedPartitionError(log, partition, extentOf(reply));
+    case "TAKEN":
+      return new KeyTakenError(log, reply[1]);
     case "OFFSET":
       return new LogOffsetError(log, partition, fence?.expectedOffset ?? 0, present);
     default:

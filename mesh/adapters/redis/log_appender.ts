@@ -220,8 +220,8 @@ export class LogAppender {
     const reply = await this.#sendUntilAnswered(batch);
     if (reply instanceof Error) return this.#failed(batch, reply);
     if (reply[0] === "OK") return this.#appended(batch, Number(reply[2]));
-    if (reply[0] === "FULL" && appends.length > 1) {
-      // Together the appends are too large; some of them may fit.
+    if ((reply[0] === "FULL" || reply[0] === "TAKEN") && appends.length > 1) {
+      // Together the appends are too large, or one is refused; others may be taken.
       for (const append of appends) await this.#deliver([append]);
       return;
     }
@@ -251,7 +251,7 @@ export class LogAppender {
     for (const batch of [...this.#kept.all]) {
       if (batch.runId === runId) continue;
       if (batch.sequence > newestThere) {
-        const reply = await sendBatch(batch, runId, this.#parts);
+        const reply = await sendBatch(batch, runId, this.#parts, true);
         if (reply[0] === "EARLIER") newestThere = Number(reply[1]);
         else if (reply[0] !== "OK") await this.#refusedAgain(batch, reply);
       }

@@ -44,6 +44,8 @@ export type AppendReply =
   | ["STALE", epoch: string]
   | ["OFFSET", endOffset: string]
   | SealedReply
+  /** The server has another value under the key of an attached one. */
+  | ["TAKEN", key: string]
   | ["FULL", bytes: string];
 
 /** The partition is sealed; the extent of the log. */
@@ -55,7 +57,8 @@ type TimedRefusal = ["RUN"] | ["STALE", epoch: string] | SealedReply | ["FULL", 
 /**
  * KEYS: runs, log, stream, writer, urgent. ARGV: run id, partition, sequence of this writer, limit
  * of bytes, epoch or 0, expected offset or '', '1' where it is urgent, number of attached values,
- * key, time to keep it in ms and bytes of each attached value, records.
+ * key, time to keep it in ms, bytes and the end of a value that may be replaced, of each attached
+ * value, records.
  *
  * The script refuses as a whole on a server whose memory is full: its default flags deny it then.
  */
@@ -76,10 +79,16 @@ end
 ${SEAL_CHECK}
 if epoch ~= ARGV[5] then return {'STALE', epoch} end
 if ARGV[6] ~= '' and tonumber(ARGV[6]) ~= first then return {'OFFSET', string.format('%d', first)} end
-local bytes, begin = 0, 9 + 3 * tonumber(ARGV[8])
+local bytes, begin = 0, 9 + 4 * tonumber(ARGV[8])
 for i = begin, #ARGV do bytes = bytes + #ARGV[i] end
 if held + bytes > tonumber(ARGV[4]) then return {'FULL', string.format('%d', held)} end
-for i = 9, begin - 1, 3 do redis.call('SET', ARGV[i], ARGV[i + 2], 'PX', ARGV[i + 1]) end
+for i = 9, begin - 1, 4 do
+  local value, replaced = redis.call('GET', ARGV[i]), ARGV[i + 3]
+  if value and string.sub(value, #value - #replaced + 1) ~= replaced then
+    return {'TAKEN', ARGV[i]}
+  end
+end
+for i = 9, begin - 1, 4 do redis.call('SET', ARGV[i], ARGV[i + 2], 'PX', ARGV[i + 1]) end
 local next = first
 for i = begin, #ARGV do
   redis.call('XADD', stream, string.format('%d-%d', next + 1, total), 'r', ARGV[i])

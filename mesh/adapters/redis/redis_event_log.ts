@@ -25,7 +25,7 @@ import {
   StaleWriterError,
 } from "../../ports/event_log.ts";
 import { LOG_FORMAT, LogFormatError } from "../../ports/log_format.ts";
-import type { AttachedValue } from "./append_batch.ts";
+import { type AttachedValue, KeyTakenError } from "./append_batch.ts";
 import { ConsumerOffsets } from "./consumer_offsets.ts";
 import { LogAppender } from "./log_appender.ts";
 import {
@@ -146,7 +146,12 @@ export class RedisEventLog implements EventLog {
     return this.#known.of(partition).appender.append(copies, until, fence);
   }
 
-  /** Appends a record as `written`, and has the server store a value in the same step. */
+  /**
+   * Appends a record as `written`, and has the server store a value in the same step.
+   *
+   * @throws {KeyTakenError} The server has another value there, which it does not replace.
+   * @throws As {@link append} does.
+   */
   appendWith(partition: number, record: Uint8Array, attached: AttachedValue): Promise<number> {
     const { appender } = this.#known.of(partition);
     return appender.append([record.slice()], "written", undefined, attached);
@@ -377,7 +382,7 @@ export class RedisEventLog implements EventLog {
   readonly #refused = (refusal: Error | undefined): void => {
     // The caller sends the records to another partition.
     if (refusal instanceof SealedPartitionError) this.#known.adopt(refusal.extent);
-    else this.#refusal = refusal;
+    else if (!(refusal instanceof KeyTakenError)) this.#refusal = refusal;
   };
 
   readonly #held = (bytes: number): void => {
@@ -425,7 +430,8 @@ export class RedisEventLog implements EventLog {
           const present = partitionOf(record, this.#known.extent);
           if (present === undefined) return;
           const { appender } = this.#known.of(present);
-          await appender.append([record], "durable", undefined, attached);
+          const replacing = attached && { ...attached, replacesEnd: new Uint8Array() };
+          await appender.append([record], "durable", undefined, replacing);
         },
       }),
     });

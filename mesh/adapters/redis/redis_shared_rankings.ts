@@ -12,11 +12,13 @@
 import { fnv1a } from "../../../structures/fnv1a.ts";
 import { LogUnavailableError, type OnceOutcome, type OnceRecord } from "../../ports/event_log.ts";
 import {
+  RankingExistsError,
   type RankingLookup,
   type RankingRecord,
   type SharedRankings,
   UNLOGGED_ITEM,
 } from "../../ports/shared_rankings.ts";
+import { KeyTakenError } from "./append_batch.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisEventLog } from "./redis_event_log.ts";
 import type { RedisServer } from "./redis_server.ts";
@@ -63,10 +65,19 @@ export class RedisSharedRankings implements SharedRankings {
     this.#unsubscribe = options.server.commands.onReady(() => this.#loaded.clear());
   }
 
-  append(partition: number, { rankingId, items, bytes }: RankingRecord): Promise<number> {
+  async append(partition: number, { rankingId, items, bytes }: RankingRecord): Promise<number> {
     const { eventLog, retainedMs } = this.#options;
-    const attached = { key: this.#key(rankingId), bytes: hashesOf(items), retainedMs };
-    return eventLog.appendWith(partition, bytes, attached);
+    try {
+      return await eventLog.appendWith(partition, bytes, {
+        key: this.#key(rankingId),
+        bytes: hashesOf(items),
+        retainedMs,
+        // Its own key, written because the log did not take it in time.
+        replacesEnd: hashesOf([{ id: UNLOGGED_ITEM }]),
+      });
+    } catch (error) {
+      throw error instanceof KeyTakenError ? new RankingExistsError(rankingId) : error;
+    }
   }
 
   async remember(rankingId: string, items: readonly { readonly id: string }[]): Promise<void> {

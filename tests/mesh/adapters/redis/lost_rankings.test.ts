@@ -191,7 +191,8 @@ withPrograms((program: ServerProgram) => {
       const server = await world.open();
       const log = await world.log(server, { partitionOf: () => 1 });
       const key = server.key("ranking:a");
-      await log.appendWith(0, text("a"), { key, bytes: text("items"), retainedMs: 60_000 });
+      const bytes = text("items");
+      await log.appendWith(0, text("a"), { key, bytes, retainedMs: 60_000, replacesEnd: bytes });
       await loseLog({ commands: server.commands, key: server.key("log:events") });
       const other = await world.log(await world.open());
       await other.extend({ firstPartition: 1, partitions: 2 });
@@ -202,6 +203,19 @@ withPrograms((program: ServerProgram) => {
     },
     debug,
   );
+
+  test("a lost ranking whose id was used again meanwhile is appended again", async (world) => {
+    const [own, other] = [await gatewayOf(world), await gatewayOf(world)];
+    const rank = (rankings: RedisSharedRankings, rankingId: string, record: string) =>
+      rankings.append(0, { rankingId, items: [{ id: "a" }], bytes: text(record) });
+    await rank(own, "r", "first");
+    const server = await world.open();
+    await loseLog({ commands: server.commands, key: server.key("log:events") });
+    await rank(other, "r", "second");
+    await rank(own, "r2", "later");
+    assert.deepEqual(await texts(await world.log(server)), ["second", "first", "later"]);
+    for (const each of [own, other]) each.close();
+  }, debug);
 
   test("an event on a ranking that no gateway appends again is refused, and the ranking unknown", async (world) => {
     const own = await gatewayOf(world);

@@ -7,7 +7,11 @@ import { RedisEventLog } from "../../../../mesh/adapters/redis/redis_event_log.t
 import { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
 import { RedisSharedRankings } from "../../../../mesh/adapters/redis/redis_shared_rankings.ts";
 import { LogFullError, LogUnavailableError } from "../../../../mesh/ports/event_log.ts";
-import type { RankingRecord } from "../../../../mesh/ports/shared_rankings.ts";
+import {
+  RankingExistsError,
+  type RankingRecord,
+  UNLOGGED_ITEM,
+} from "../../../../mesh/ports/shared_rankings.ts";
 import { eventually } from "../../../integration/mesh_process.ts";
 import { testsOf, text, texts } from "./own_server.ts";
 import { PATIENT_MS, patientBudgets, withPrograms } from "./servers.ts";
@@ -85,6 +89,24 @@ withPrograms((program: ServerProgram) => {
       const leftMs = await server.commands.send<number>(["PTTL", server.key(`ranking:${id}`)]);
       assert.ok(leftMs > RETAINED_MS - 10_000 && leftMs <= RETAINED_MS, String(leftMs));
     }
+  });
+
+  test("a ranking of an id that another gateway has used is refused, and those beside it are taken", async ({ own, other }) => {
+    await own.rankings.append(0, ranking("r", ["a"]));
+    const beside = ["r1", "r2"].map((id) => other.rankings.append(0, ranking(id, ["b"])));
+    const again = other.rankings.append(0, ranking("r", ["b"]));
+    await assert.rejects(again, RankingExistsError);
+    assert.deepEqual(await Promise.all(beside), [1, 2]);
+    assert.equal(other.eventLog.refusal(), undefined);
+    await other.rankings.load(["r"]);
+    assert.equal(other.rankings.check("r", "a"), "shown");
+  });
+
+  test("a ranking that was known as unlogged is appended under its id", async ({ own, other }) => {
+    await own.rankings.remember("r", [{ id: "a" }, { id: UNLOGGED_ITEM }]);
+    assert.equal(await own.rankings.append(0, ranking("r", ["a"])), 0);
+    await other.rankings.load(["r"]);
+    assert.equal(other.rankings.check("r", UNLOGGED_ITEM), "item-not-shown");
   });
 
   test("a ranking that the full log refuses is not known", async ({ own, other }) => {
