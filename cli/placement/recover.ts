@@ -87,7 +87,7 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
     else if (others.length > 0) {
       output.out("the store of the snapshots was that of another mesh\n");
     }
-    if (isWithoutCause) output.out("no host that runs tells of lost records of the mesh\n");
+    if (isWithoutCause) output.out(withoutCauseText(current));
     output.out(`${beginText(newest, examplesLost)}\n`);
     output.out(
       beyond === undefined
@@ -115,6 +115,16 @@ function lackOf(
   const isKnown = blobsMark === undefined ||
     marks.some((each) => each.mesh !== mesh || each.mark === blobsMark);
   return isKnown ? undefined : "the mark";
+}
+
+/** The state of a mesh whose own records are not lost, in words. */
+function withoutCauseText({ hosts, nowMs }: MeshView): string {
+  const refusing = [...hosts.values()]
+    .filter(({ expiresMs, refusal }) => expiresMs > nowMs && refusal !== undefined)
+    .map(({ host }) => host);
+  if (refusing.length === 0) return "no host that runs tells of lost records of the mesh\n";
+  const verb = refusing.length === 1 ? "refuses" : "refuse";
+  return `the mesh's own records are not lost; ${refusing.join(", ")} ${verb} events\n`;
 }
 
 /** How the parts of the mesh begin, in words. */

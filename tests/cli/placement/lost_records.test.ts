@@ -62,6 +62,13 @@ Deno.test({
       assert.equal((await world.run("status")).code, 0);
       const again = await world.run("recover", "--accept-loss");
       assert.match(again.out, /^no host that runs tells of lost records of the mesh\n/);
+      await world.tell("tables-1", { refusal: "a failover has lost 3 records" });
+      await world.tell("learn-1", { refusal: "a failover has lost 3 records" });
+      const refused = await world.run("recover", "--accept-loss");
+      assert.match(
+        refused.out,
+        /^the mesh's own records are not lost; learn-1, tables-1 refuse events\nevery .*\nhosts that refuse events read no log until they are restarted/,
+      );
     }),
 });
 
