@@ -6,7 +6,10 @@ import type { MeshView } from "./coordination.ts";
 /** The failure of the last attempt to take a snapshot. */
 export interface SnapshotFailure {
   readonly reason: string;
-  /** When the newest snapshot was taken, ms since the Unix epoch; absent where there is none. */
+  /**
+   * When the newest snapshot was taken, ms since the Unix epoch; absent where the process knows of
+   * none, as after a start or an attempt at which their store lacked it.
+   */
   readonly newestAtMs?: number;
 }
 
@@ -26,7 +29,7 @@ export function snapshotFailureText(
 ): string {
   const place = host === undefined ? "" : ` on host ${host}`;
   const newest = newestAtMs === undefined
-    ? "there is none yet"
+    ? "no earlier one is known"
     : `the newest one is ${Math.max(0, Math.round((nowMs - newestAtMs) / 1_000))} s old`;
   return `the last attempt to take a snapshot${place} has failed, and ${newest}: ${reason}`;
 }

@@ -243,7 +243,7 @@ Deno.test("snapshots that fail are a warning with the reason and the age of the 
     onHost,
     /^snapshots-fail : .* on host learn has failed, and the newest one is 9\d s old: No space left$/,
   );
-  assert.match(ofProcess, /a snapshot has failed, and there is none yet: No space left$/);
+  assert.match(ofProcess, /a snapshot has failed, and no earlier one is known: No space left$/);
 });
 
 /** A host with which there was no link. */
