@@ -128,6 +128,8 @@ export class PlacementAgent {
   readonly #unlisted: UnlistedHosts;
   readonly #unplaced: UnplacedParts;
   readonly #withoutHost: PartsWithoutHost;
+  /** Addresses of the parts that are to be on this host, as of the last look. */
+  #due: ReadonlySet<Address> = new Set();
   /** The parts that cannot be placed on other hosts, as of the last look. */
   #unplacedElsewhere: readonly UnplacedPart[] = [];
   /** The failures of snapshots on other hosts, as of the last look. */
@@ -248,7 +250,10 @@ export class PlacementAgent {
         const others = [...view.hosts.values()].filter(({ host, expiresMs }) =>
           host !== this.#run.host && expiresMs > view.nowMs
         );
-        this.#unplacedElsewhere = others.flatMap(unplacedParts);
+        this.#due = this.#dueOn(this.#run, view);
+        this.#unplacedElsewhere = others.flatMap((record) =>
+          unplacedParts(record, this.#dueOn(record, view))
+        );
         this.#snapshotFailuresElsewhere = snapshotFailuresIn(view)
           .filter(({ host }) => host !== this.#run.host);
         sharding.follow(view);
@@ -280,7 +285,8 @@ export class PlacementAgent {
 
   /** The parts that cannot be placed on their hosts, of all hosts, and those without a host. */
   get unplacedParts(): readonly UnplacedPart[] {
-    const own = unplacedParts({ host: this.#run.host, unplaced: this.#unplaced.current });
+    const { host } = this.#run;
+    const own = unplacedParts({ host, unplaced: this.#unplaced.current }, this.#due);
     return [...own, ...this.#unplacedElsewhere, ...this.#withoutHost.current];
   }
 
@@ -408,6 +414,17 @@ export class PlacementAgent {
       this.#incarnations.set(host, incarnation);
       this.#options.onBegan?.(host);
     }
+  }
+
+  /** Addresses of the parts that are to be on a host, with the actors that follow them. */
+  #dueOn(run: HostRun, view: MeshView): ReadonlySet<Address> {
+    const { sharding } = view.identity;
+    return new Set(
+      [...dutiesOf(view, run).keys()].flatMap((key) => [
+        placedAddress(key, sharding),
+        ...(this.#options.followersOf?.(key) ?? []),
+      ]),
+    );
   }
 
   /**

@@ -29,11 +29,18 @@ export interface UnplacedPart {
   readonly reason: string;
 }
 
-/** The parts that a host cannot place, as its record tells. */
+/**
+ * The parts that a host cannot place, as its record tells.
+ *
+ * @param due Addresses of the parts that the host is to have: its record tells of a part that has
+ * gone to another host for a while more.
+ */
 export function unplacedParts(
   { host, unplaced }: Pick<HostRecord, "host" | "unplaced">,
+  due: ReadonlySet<string>,
 ): readonly UnplacedPart[] {
-  return Object.entries(unplaced).map(([part, reason]) => ({ part, host, reason }));
+  return Object.entries(unplaced).filter(([part]) => due.has(part))
+    .map(([part, reason]) => ({ part, host, reason }));
 }
 
 interface Failing {

@@ -21,6 +21,7 @@ import { Mesh } from "../../mesh/runtime/mesh.ts";
 import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { PlacementAgent } from "../../server/placement_agent.ts";
+import { present } from "../../structures/invariant.ts";
 import { fixedSharding } from "./fixed_sharding.ts";
 
 const LEASE_MS = 2_000;
@@ -157,6 +158,39 @@ Deno.test("a shard that cannot begin is tried again after longer and longer paus
   isMounted = true;
   await simulated.advance(5_000);
   assert.equal((await coordination.read()).placements.get("shard/0")?.state, "active");
+  await simulated.settle(agent.stop());
+  await simulated.stop();
+});
+
+Deno.test("no host tells of a part that cannot be placed once another host is to have it", async () => {
+  const shard: typeof silentShard = {
+    ...silentShard,
+    create: () => {
+      throw new Error("its store lacks the mark");
+    },
+  };
+  const { simulated, coordination, agent } = await startHost(13, 30_000, undefined, shard);
+  await simulated.settle(agent.start());
+  const other = { host: "b", incarnation: "b-1" };
+  await coordination.join({ ...description, ...other });
+  await simulated.advance(12_000);
+  const reason = /its store lacks the mark/;
+  assert.match(agent.unplacedParts.map((each) => each.reason).join(), reason);
+  // As a host that had the shard before still tells until it renews its lease.
+  const unplaced = { "embedding_shard/0": "it is of another time" };
+  await coordination.renew(other, { load: {}, unplaced });
+  await simulated.advance(1_000);
+  assert.deepEqual(agent.unplacedParts.map(({ host }) => host), ["a"]);
+
+  const turn = await coordination.acquireControl({ host: "a", incarnation: "a-1" });
+  assert.ok(turn.kind === "controls");
+  const expected = present((await coordination.read()).placements.get("shard/0"), "it is placed");
+  await coordination.place({
+    by: { controllerEpoch: turn.control.epoch, planEdition: 0 },
+    changes: [{ key: "shard/0", expected, next: { state: "restoring", owner: other } }],
+  });
+  await simulated.advance(1_000);
+  assert.deepEqual(agent.unplacedParts.map(({ host }) => host), ["b"]);
   await simulated.settle(agent.stop());
   await simulated.stop();
 });

@@ -21,9 +21,11 @@ Deno.test("a part is told once a step has failed for five seconds, until it is m
   }
   unplaced.failed("joiner/1", new Error("it only waits"));
   assert.deepEqual(unplaced.current, { "trainer/0": "Error: examples are lost" });
-  assert.deepEqual(unplacedParts({ host: "a", unplaced: unplaced.current }), [
+  const record = { host: "a", unplaced: unplaced.current };
+  assert.deepEqual(unplacedParts(record, new Set(["trainer/0"])), [
     { part: "trainer/0", host: "a", reason: "Error: examples are lost" },
   ]);
+  assert.deepEqual(unplacedParts(record, new Set(["joiner/1"])), [], "it is to be elsewhere");
   assert.equal(telemetry.lines.length, 2, "a reason is logged once");
   unplaced.succeeded("trainer/0");
   assert.deepEqual(unplaced.current, {});
