@@ -30,8 +30,8 @@ interface Check {
 
 const deno = Deno.execPath();
 
-/** Modules of tests that run at once: half of them wait for servers that they started. */
-const testModulesAtOnce = 2 * navigator.hardwareConcurrency;
+/** Test files that run at once: many wait for servers that they started, or for their leases. */
+const testFilesAtOnce = Math.ceil(1.5 * navigator.hardwareConcurrency);
 
 /** In the order in which they start: quick checks first, but for the one that waits. */
 const checks: readonly Check[] = [
@@ -75,7 +75,7 @@ const checks: readonly Check[] = [
   {
     name: "tests",
     command: [deno, "task", "test"],
-    environment: { DENO_JOBS: Deno.env.get("DENO_JOBS") ?? String(testModulesAtOnce) },
+    environment: { DENO_JOBS: Deno.env.get("DENO_JOBS") ?? String(testFilesAtOnce) },
     counts: "junit",
     alone: true,
   },
