@@ -12,7 +12,7 @@ import { ProfileCache } from "./profile_cache.ts";
 import { parseProfile, readScript } from "./profile_scripts.ts";
 import type { RedisConnection } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
-import type { ServerRun } from "./server_runs.ts";
+import { type ServerRun, sharedEnds } from "./server_past.ts";
 import { UnreadProfiles } from "./unread_profiles.ts";
 
 /** Keys of all processes of a mesh. */
@@ -188,7 +188,7 @@ export class FollowedProfiles {
   }
 
   /**
-   * The server's run, after a count of the changes without which a run since the last one began.
+   * The server's run, after a count of the changes of the last one that the server has lost.
    *
    * @throws {RedisUnavailableError} The server does not answer.
    */
@@ -197,10 +197,9 @@ export class FollowedProfiles {
     const run = await runs.current();
     const before = this.#run;
     if (before?.id === run.id) return run;
-    const [lowest] = before === undefined ? [0] : await runs.lowestEnds(before, ["profiles"]);
-    if (this.#run !== before) return await this.checkedRun(); // another call has counted
-    this.#lost += Math.max(0, this.#written - lowest);
-    this.#written = Math.min(this.#written, lowest);
+    const [shared] = before === undefined ? [0] : sharedEnds(before, run, ["profiles"]);
+    this.#lost += Math.max(0, this.#written - shared);
+    this.#written = Math.min(this.#written, shared);
     return this.#run = run;
   }
 

@@ -1,6 +1,6 @@
 /**
  * The commands of one log: made again while the server is away, and only under a run of the server
- * that began with every record that is known to be durable.
+ * that has every record that is known to be durable.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { LogTailLostError, LogUnavailableError } from "../../ports/event_log.ts";
@@ -10,7 +10,7 @@ import { RedisUnavailableError } from "./redis_connection.ts";
 import { remedyWhileRunning } from "./redis_client.ts";
 import type { RedisServer } from "./redis_server.ts";
 import { UnsafeRedisError } from "./server_check.ts";
-import type { ServerRun } from "./server_runs.ts";
+import { type ServerRun, sharedEnds } from "./server_past.ts";
 
 export interface LogCommandsOptions {
   readonly server: RedisServer;
@@ -108,10 +108,10 @@ export class LogCommands {
   }
 
   /**
-   * The server's run, after a check that every run since the last one began with all records that
-   * are known to have been durable.
+   * The server's run, after a check that the server has all records that were known to be durable
+   * in the last one.
    *
-   * @throws {LogTailLostError} One did not; the log refuses from now on.
+   * @throws {LogTailLostError} It has not; the log refuses from now on.
    */
   async checkedRun(): Promise<string> {
     if (this.#lost) throw this.#lost;
@@ -120,7 +120,7 @@ export class LogCommands {
     const before = this.#run;
     if (before && before.id !== run.id) {
       const known = [...this.#durable];
-      const ends = await runs.lowestEnds(before, known.map(([p]) => `${name}/${p}`));
+      const ends = sharedEnds(before, run, known.map(([p]) => `${name}/${p}`));
       known.forEach(([partition, durable], i) => {
         if (ends[i] < durable) this.tailLost(partition, durable, ends[i]);
       });

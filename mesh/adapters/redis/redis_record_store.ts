@@ -25,7 +25,7 @@ import { type RedisConnection, RedisUnavailableError } from "./redis_connection.
 import { type ReadRecords, RecordAttempt } from "./record_attempt.ts";
 import { readScript, REVISION, writeScript } from "./record_scripts.ts";
 import type { RedisServer } from "./redis_server.ts";
-import type { ServerRun } from "./server_runs.ts";
+import { type ServerRun, sharedEnds } from "./server_past.ts";
 
 /** Transactions that may come between before a transaction gives up. */
 const CONFLICTS_MAX = 100;
@@ -156,28 +156,28 @@ export class RedisRecordStore implements RecordStore {
     return outcome === "OK" ? Number(revision) : undefined;
   }
 
-  /** The server's run, after a check that no run since the last one began before our view. */
+  /** The server's run, after a check that the server has all of our view. */
   async #checkedRun(): Promise<string> {
     const { runs } = this.#server;
     const run = await runs.current();
     if (this.#run && run.id !== this.#run.id) {
-      const [lowest] = await runs.lowestEnds(this.#run, ["records"]);
-      if (lowest < this.#durable && !await this.#isAccepted(lowest)) {
-        throw new RecordsLostError(this.#server.url, this.#durable, lowest);
+      const [shared] = sharedEnds(this.#run, run, ["records"]);
+      if (shared < this.#durable && !await this.#isAccepted(shared)) {
+        throw new RecordsLostError(this.#server.url, this.#durable, shared);
       }
       // Unconfirmed writes may be lost: other ones get their revisions, and wake the watchers too.
-      this.#seen = Math.min(this.#seen, Math.max(this.#durable, lowest));
+      this.#seen = Math.min(this.#seen, Math.max(this.#durable, shared));
     }
     this.#run = run;
     return run.id;
   }
 
-  /** Whether an operator has accepted the loss of the revisions from `lowest` on. */
-  async #isAccepted(lowest: number): Promise<boolean> {
+  /** Whether an operator has accepted the loss of the revisions from `shared` on. */
+  async #isAccepted(shared: number): Promise<boolean> {
     const revision = await this.#server.commands.send<string | null>(
       ["HGET", this.#records, REVISION],
     );
-    return Number(revision ?? 0) >= lowest + RECOVERY_STEP;
+    return Number(revision ?? 0) >= shared + RECOVERY_STEP;
   }
 
   #see(revision: number): void {

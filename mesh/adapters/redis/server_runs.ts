@@ -4,8 +4,9 @@
  * A restart or a failover may lose the newest writes, and other processes may write again before
  * this one looks: comparing ends would then find nothing. So every write, and every read of the
  * mesh's records, names the run that its process has entered, and is refused under another one; the
- * first process that enters a run notes the ends before anything is written in it. Each store
- * compares its known ends with these notes.
+ * first process that enters a run notes the ends before anything is written in it. The notes are
+ * the server's past. Each store compares the past that it knew with that of the run that its
+ * process enters: what both have ends where they part ({@link sharedEnds}).
  *
  * A run has the server's replication id, which the scripts read themselves, and the name of its
  * note. The server takes a new id at each start of its process and at each promotion. The `run_id`
@@ -16,17 +17,7 @@
  */
 import { RedisScript } from "./redis_script.ts";
 import type { RedisConnection } from "./redis_connection.ts";
-
-/** A run of the server, as a process has entered it. */
-export interface ServerRun {
-  /**
-   * The server's replication id, `master_replid`, a space, and the name of the note of the ends at
-   * its start: a run whose note was lost is entered anew.
-   */
-  readonly id: string;
-  /** Names of all notes when the process entered the run, its own included. */
-  readonly known: ReadonlySet<string>;
-}
+import type { RunNote, ServerRun } from "./server_past.ts";
 
 /** The server's replication id in the id of a run. */
 export function replicationIdOf(runId: string): string {
@@ -45,9 +36,9 @@ if run and string.match(run, '^%w+') ~= replication then run = false end
 
 /**
  * KEYS: runs. ARGV: prefix of the mesh's keys, name of a new note. Returns the id of the present
- * run and the names of the retained notes, that of the present run last. Fields of runs: `run` (the
- * run that was entered last), `count`, `at:n` (the ends at the start of run n, as JSON), `note:n`
- * (the name of that note), `log:name` (number of partitions).
+ * run and the name and the ends of each retained note, that of the present run last. Fields of
+ * runs: `run` (the run that was entered last), `count`, `at:n` (the ends at the start of run n, as
+ * JSON), `note:n` (the name of that note), `log:name` (number of partitions).
  *
  * A fail-over may lose notes, and another run then gets their numbers; so notes are compared by
  * name.
@@ -81,20 +72,10 @@ if not run then
 end
 local reply = { run }
 for n = math.max(1, count - ${NOTES_MAX} + 1), count do
-  table.insert(reply, redis.call('HGET', runs, 'note:' .. n) or tostring(n))
+  table.insert(reply, redis.call('HGET', runs, 'note:' .. n))
+  table.insert(reply, redis.call('HGET', runs, 'at:' .. n))
 end
 return reply
-`);
-
-/** KEYS: runs. Returns the name and the ends of each retained note. */
-const notesScript = new RedisScript<(string | null)[]>(`
-local count = tonumber(redis.call('HGET', KEYS[1], 'count') or '0')
-local notes = {}
-for n = math.max(1, count - ${NOTES_MAX} + 1), count do
-  table.insert(notes, redis.call('HGET', KEYS[1], 'note:' .. n) or tostring(n))
-  table.insert(notes, redis.call('HGET', KEYS[1], 'at:' .. n))
-end
-return notes
 `);
 
 /** KEYS: runs. ARGV: field, number of partitions, which another process may have raised by now. */
@@ -145,13 +126,15 @@ export class ServerRuns {
    */
   async current(): Promise<ServerRun> {
     if (this.#entered !== undefined && this.#connection.isReady) return this.#entered;
-    const [id, ...names] = await enterScript.run(
+    const [id, ...notes] = await enterScript.run(
       this.#connection,
       [this.key],
       [this.#prefix, crypto.randomUUID()],
     );
     this.#enteredAtMs = performance.now();
-    return this.#entered = { id, known: new Set(names) };
+    const past: RunNote[] = [];
+    for (let i = 0; i < notes.length; i += 2) past.push({ name: notes[i], ends: notes[i + 1] });
+    return this.#entered = { id, past };
   }
 
   /** Time for which this process has known the present run, ms; 0 before it has entered it. */
@@ -162,26 +145,6 @@ export class ServerRuns {
   /** Forgets the run, after the server said that another one is current. */
   leave(): void {
     this.#entered = undefined;
-  }
-
-  /**
-   * The lowest end of each store at the starts of the runs that were not known in `run`; Infinity
-   * where there is no such run. A run whose note does not name a store began without it, so the
-   * store's end was 0.
-   *
-   * @param stores Stores that existed in `run`: `records`, `profiles`, or a log's name and
-   *   partition, `events/0`.
-   */
-  async lowestEnds(run: ServerRun, stores: readonly string[]): Promise<number[]> {
-    const lowest = stores.map(() => Infinity);
-    const notes = await notesScript.run(this.#connection, [this.key], []);
-    for (let i = 0; i < notes.length; i += 2) {
-      const [name, text] = [notes[i], notes[i + 1]];
-      if (name === null || text === null || run.known.has(name)) continue;
-      const ends = JSON.parse(text) as Record<string, number>;
-      stores.forEach((store, at) => lowest[at] = Math.min(lowest[at], ends[store] ?? 0));
-    }
-    return lowest;
   }
 
   /** Has the ends of a log noted from now on. */

@@ -1,8 +1,8 @@
 /**
  * Goal: writes that a fail-over has lost are found also where the same server process is the
- * primary again, lost rankings lie before the events on them, and a server that gets a replica is
- * not taken for one that has lost writes.
- * Method: two real servers, of which each is the other's replica in turn.
+ * primary again, whether it has followed the other one or not, lost rankings lie before the events
+ * on them, and a server that gets a replica is not taken for one that has lost writes. Method: two
+ * real servers, of which each is the other's replica in turn.
  */
 import assert from "node:assert/strict";
 import { freePorts } from "../../../free_ports.ts";
@@ -11,6 +11,7 @@ import {
   RedisConnection,
   RedisUnavailableError,
 } from "../../../../mesh/adapters/redis/redis_connection.ts";
+import { RedisProfileStore } from "../../../../mesh/adapters/redis/redis_profile_store.ts";
 import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_store.ts";
 import { RedisSharedRankings } from "../../../../mesh/adapters/redis/redis_shared_rankings.ts";
 import { LogTailLostError } from "../../../../mesh/ports/event_log.ts";
@@ -71,6 +72,62 @@ class Pair {
     await this.follow(this.first);
     if (endsConnections) await this.first.send(["CLIENT", "KILL", "TYPE", "normal"]);
     await this.promote(this.first);
+  }
+}
+
+/** An address under which clients reach one of two servers, as by a name or a virtual address. */
+class MovingAddress implements Disposable {
+  readonly url: string;
+  readonly #listener: Deno.TcpListener;
+  readonly #open = new Set<Deno.TcpConn>();
+  #port: number;
+
+  /** @param port Where it leads at first. */
+  constructor(port: number) {
+    this.#port = port;
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.url = `redis://127.0.0.1:${this.#listener.addr.port}`;
+    void this.#accept();
+  }
+
+  /** Ends all connections; later ones lead to another server. */
+  moveTo(port: number): void {
+    this.#port = port;
+    for (const connection of this.#open) closeOf(connection);
+    this.#open.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.#listener.close();
+    this.moveTo(this.#port);
+  }
+
+  async #accept(): Promise<void> {
+    for await (const client of this.#listener) {
+      const server = await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
+      for (const each of [client, server]) this.#open.add(each);
+      void client.readable.pipeTo(server.writable).catch(() => {});
+      void server.readable.pipeTo(client.writable).catch(() => {});
+    }
+  }
+}
+
+/** Moves of the address between two servers. */
+interface Moves {
+  /** To the second server, which is promoted with all that the first one has. */
+  forth(): Promise<void>;
+  /** To the first server, which has followed the second one and is promoted. */
+  followedBack(): Promise<void>;
+  /** To the first server, as it was left. */
+  back(): void;
+}
+
+/** Closes a connection that may have been closed by its other end. */
+function closeOf(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
   }
 }
 
@@ -324,4 +381,124 @@ withPrograms((program: ServerProgram) => {
     remove();
     await store.close();
   });
+
+  /** The stores of a process that reaches its server by the address. */
+  const processAt = async (world: World, { url }: MovingAddress) => {
+    const server = await world.open({ url });
+    const log = await world.log(server);
+    const store = new RedisRecordStore(server);
+    const profiles = await RedisProfileStore.open({
+      server,
+      writer: crypto.randomUUID(),
+      cacheBytesMax: 1e6,
+    });
+    return {
+      log,
+      store,
+      profiles,
+      /** Writes an event, a record and a profile. */
+      async write(key: string) {
+        await log.append(0, [text(key)]);
+        await whenAvailable(() => write(store, key));
+        await profiles.put("item", key, {});
+      },
+      async close() {
+        await store.close();
+        await profiles.close();
+      },
+    };
+  };
+
+  /** Declares a test of processes that reach the first server by an address, and its replica. */
+  const testMoving = (
+    name: string,
+    body: (open: () => ReturnType<typeof processAt>, moves: Moves) => Promise<void>,
+  ) =>
+    test(name, async (world, pair) => {
+      // With its first replica a server begins another run: these processes have not seen it.
+      await pair.follow(pair.second);
+      using address = new MovingAddress(port);
+      await body(() => processAt(world, address), {
+        forth: async () => {
+          await pair.follow(pair.second);
+          await pair.promote(pair.second);
+          address.moveTo(secondPort);
+        },
+        followedBack: async () => {
+          await pair.follow(pair.first);
+          await pair.promote(pair.first);
+          address.moveTo(port);
+        },
+        back: () => address.moveTo(port),
+      });
+    });
+
+  testMoving(
+    "all stores find what an old primary lacks that never followed the new one",
+    async (open, moves) => {
+      const [own, other] = [await open(), await open()];
+      await own.write("a");
+      await other.write("b");
+      await moves.forth();
+      for (const key of ["c", "d"]) await own.write(key);
+      moves.back();
+      // It knows nothing of the new primary's records, and takes their offsets.
+      for (const key of ["e", "f", "g"]) await other.write(key);
+      const lost = await own.log.append(0, [text("h")]).catch((error) => error);
+      assert.ok(lost instanceof LogTailLostError, String(lost));
+      assert.deepEqual([lost.known, lost.found], [4, 2]);
+      await assert.rejects(whenAvailable(() => write(own.store, "h")), RecordsLostError);
+      await own.profiles.put("item", "h", {});
+      assert.deepEqual([own, other].map(({ profiles }) => profiles.changesLost()), [2, 0]);
+      assert.deepEqual(await texts(other.log), ["a", "b", "e", "f", "g"]);
+      for (const each of [own, other]) await each.close();
+    },
+  );
+
+  testMoving(
+    "rankings that only the new primary had are appended to the old one again",
+    async (open, moves) => {
+      const { log, close } = await open();
+      await log.append(0, [text("event")]);
+      await log.append(0, [text("a")], "written");
+      await moves.forth();
+      await log.append(0, [text("b")], "written");
+      moves.back();
+      await log.append(0, [text("later")]);
+      assert.deepEqual(await texts(log), ["event", "a", "b", "later"]);
+      await close();
+    },
+  );
+
+  testMoving(
+    "nothing is taken for lost where a planned failover goes forth and back",
+    async (open, moves) => {
+      const [own, quiet] = [await open(), await open()];
+      await own.write("a");
+      assert.deepEqual(await texts(quiet.log), ["a"]);
+      await moves.forth();
+      await own.write("b");
+      await moves.followedBack();
+      for (const each of [own, quiet]) await each.write("c");
+      assert.deepEqual(await texts(quiet.log), ["a", "b", "c", "c"]);
+      for (const { profiles, close } of [own, quiet]) {
+        assert.equal(profiles.changesLost(), 0);
+        await close();
+      }
+    },
+  );
+
+  testMoving(
+    "nothing is taken for lost where nothing was written meanwhile",
+    async (open, moves) => {
+      const { write, log, close } = await open();
+      await write("a");
+      await moves.forth();
+      assert.deepEqual(await texts(log), ["a"]);
+      moves.back();
+      await write("b");
+      assert.deepEqual(await texts(log), ["a", "b"]);
+      await close();
+    },
+  );
 });
