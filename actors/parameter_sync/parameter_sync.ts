@@ -42,6 +42,8 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #transfers: WeightTransfers;
   /** {@link AcceptanceMarks.changes} when the weights carried last were asked for. */
   #carriedAt = -1;
+  /** The version of the weights that the one trainer offered last; undefined before the first. */
+  #offered: number | undefined;
   readonly #warnings: LimitedWarnings;
   readonly #denseCarried: Gauge;
   #denseVersion = 0;
@@ -163,7 +165,20 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     const message = { kind: "getDenseWeights" } as const;
     const { weights } = await trainer.ask(message, { budgetMs, bulk: true });
     this.#carriedAt = changes;
-    return weights;
+    return this.#toServe(weights);
+  }
+
+  /**
+   * The weights of the one trainer as they are served. Those that it did not offer last have a
+   * version above all that are served, so that scorers take them: a trainer that went back to a
+   * snapshot offers earlier ones.
+   */
+  #toServe(weights: DenseWeights): DenseWeights {
+    const { carried, served } = this.#transfers;
+    if (carried !== undefined && weights.version === this.#offered) return carried;
+    this.#offered = weights.version;
+    const last = Math.max(served, carried?.version ?? -1);
+    return { ...weights, version: Math.max(weights.version, last + 1) };
   }
 
   async #syncDense(): Promise<void> {

@@ -18,7 +18,7 @@ const trainersOf = [["trainer/0"], ["trainer/0", "trainer/1"]] as const;
 const BUDGET_MS = 1_000;
 
 async function start(
-  { rowsIntervalMs = 10, transferMs = 0, dealings = [alone, alone] } = {},
+  { rowsIntervalMs = 10, transferMs = 0, dealings = [alone, alone], served = [0, 0] } = {},
 ) {
   const mesh = new SimulatedMesh({ seed: 1 });
   const node = mesh.node();
@@ -35,7 +35,7 @@ async function start(
     given: [[], []] as number[][],
     version: 1,
     /** Versions that the scorers have, behind the transfers that are under way. */
-    served: [0, 0],
+    served: [...served],
     /** Messages to the scorers. */
     asked: 0,
     /** Questions for dense weights. */
@@ -102,8 +102,8 @@ async function start(
           if (state.still.has(host)) return NO_ANSWER;
           state.isSynced = true;
           const loaded = () => {
-            state.served[host] = version;
-            return { versions: [version, ...passTo.map(() => -1)] };
+            state.served[host] = Math.max(version, state.served[host]);
+            return { versions: [state.served[host], ...passTo.map(() => -1)] };
           };
           if (transferMs === 0) return loaded();
           return new Promise<void>((resolve) => void node.clock.schedule(transferMs, resolve))
@@ -257,6 +257,33 @@ Deno.test("the last weights before a pause reach the scorers also where others w
   learn({ learnedThroughMs: 102, version: 3 });
   await mesh.advance(200);
   assert.deepEqual(state.served, [3, 3]);
+  await mesh.stop();
+});
+
+Deno.test("weights of a trainer that went back are served, above the version before", async () => {
+  const { mesh, state, learn } = await start();
+  learn({ learnedThroughMs: 101, version: 526 });
+  await mesh.advance(100);
+  assert.deepEqual(state.served, [526, 526]);
+  learn({ learnedThroughMs: 0, version: 90 });
+  await mesh.advance(100);
+  assert.deepEqual(state.served, [527, 527]);
+  learn({ learnedThroughMs: 1, version: 90 }); // a mark that rises without a batch
+  await mesh.advance(100);
+  learn({ learnedThroughMs: 2, version: 91 });
+  await mesh.advance(100);
+  assert.deepEqual(state.served, [528, 528]);
+  learn({ learnedThroughMs: 3, version: 600 });
+  await mesh.advance(100);
+  assert.deepEqual(state.served, [600, 600]);
+  await mesh.stop();
+});
+
+Deno.test("a scorer with weights of a lost past takes those that the trainer learns", async () => {
+  const { mesh, state, learn } = await start({ served: [526, 90] });
+  learn({ learnedThroughMs: 101, version: 91 });
+  await mesh.advance(100);
+  assert.deepEqual(state.served, [527, 527]);
   await mesh.stop();
 });
 
