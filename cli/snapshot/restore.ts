@@ -11,6 +11,7 @@ import type { Output } from "../command_line.ts";
 import { findPlaces } from "../data_places.ts";
 import { usageError } from "../errors.ts";
 import type { RestoreFlags } from "./command.ts";
+import { modelDifferences } from "./model_differences.ts";
 import { namedSnapshot, shortName } from "./named_snapshot.ts";
 import { openRestoredExamples } from "./restored_examples.ts";
 
@@ -48,14 +49,24 @@ export async function restoreCommand(
       nowMs: Date.now(),
     });
     const { rowsToLearn, rowsSkipped } = restored;
+    const differences = places.configuration === undefined
+      ? []
+      : await modelDifferences(target, restored.name, places.configuration);
     output.out(
-      json ? `${JSON.stringify({ ...restored, name: shortName(restored.name) })}\n` : [
+      json ? `${JSON.stringify({ ...restored, name: shortName(restored.name), differences })}\n` : [
         `The next start begins from ${shortName(restored.name)}, a copy of ${shortName(name)}` +
         `${from === undefined ? "" : ` in ${blobsPlace(sourcePlaces)}`}.`,
         rowsToLearn > 0 ? `It learns ${rowsToLearn.toLocaleString("en")} rows of the log.` : "",
         rowsSkipped > 0
           ? `${rowsSkipped.toLocaleString("en")} rows after the cut are never learned.`
           : "",
+        ...(differences.length > 0
+          ? [
+            `The model of ${data} differs from that of the snapshot: what both have is kept, and ` +
+            "the rest begins anew:",
+            ...differences.map((difference) => `  ${difference}`),
+          ]
+          : []),
       ].filter((line) => line !== "").join("\n") + "\n",
     );
   } finally {

@@ -105,6 +105,31 @@ Deno.test("the model of another directory is put under a server's log and profil
   });
 });
 
+Deno.test("a restored model that differs from the configuration is told with its differences", async () => {
+  await withFolder(async (folder) => {
+    const [data, other] = [`${folder}/data`, `${folder}/other`];
+    await run(data, (client) => teach(client, "here", "a"));
+    await run(other, (client) => teach(client, "there", "b"));
+    const restored = async (...changes: readonly (readonly [string, string])[]) => {
+      const storage = `{ kind: directory, path: ${data} }`;
+      const same = smallConfiguration("in one thread", storage);
+      const yaml = changes.reduce((text, [from, to]) => text.replaceAll(from, to), same);
+      await Deno.writeTextFile(`${folder}/cairn.yaml`, yaml);
+      const flags = ["--from", other, "--examples", "skip"];
+      const { code, out, err } = await snapshot("restore", `${folder}/cairn.yaml`, ...flags);
+      assert.equal(code, 0, err);
+      return out;
+    };
+    assert.doesNotMatch(await restored(), /differ/);
+    const out = await restored(["tags:", "genres:"], ["clicked", "liked"]);
+    assert.match(out, /cairn\.yaml differs from that of the snapshot: .*\n( {2}.*\n)+$/);
+    for (const line of ["slot tags -> none", "slot none -> genres"]) {
+      assert.ok(out.includes(`  ${line}\n`), out);
+    }
+    assert.match(out, /clicked.*liked|liked.*clicked/, "the task");
+  });
+});
+
 Deno.test("a lost event log stops the start, and the model can be kept without the logs", async () => {
   await withFolder(async (folder) => {
     const data = `${folder}/data`;
