@@ -40,6 +40,7 @@ import type { PlacementFlags } from "./command.ts";
 import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 import { kindCalled, partName } from "./part_names.ts";
 import { decisionLine } from "./plan_lines.ts";
+import { holdingLine } from "./reshard.ts";
 import { servedByLine, servedRows, type ServingHost } from "./served_rows.ts";
 
 /** The noun of a feature keeper, which no host is given by itself: it follows a joiner. */
@@ -112,6 +113,8 @@ export async function explainCommand(
     for (const each of explained) {
       for (const line of linesOf(each, view.nowMs)) output.out(line);
     }
+    const holding = kind === "shard" ? holdingLine(view) : undefined;
+    if (holding !== undefined) output.out(holding.line);
   });
 }
 

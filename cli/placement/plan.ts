@@ -18,6 +18,7 @@ import {
 } from "../../mesh/placement/reshard_plan.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { MeshView, PlacedKey } from "../../mesh/ports/coordination.ts";
+import { snapshotFailuresIn, snapshotFailureText } from "../../mesh/ports/snapshot_failure.ts";
 import { changeWords, type CountedParts, type ReshardRecord } from "../../mesh/ports/resharding.ts";
 import { snapshotAtMs } from "../../records/snapshot_manifest.ts";
 import { counted } from "../../structures/counted.ts";
@@ -149,6 +150,11 @@ function countNotes(changes: Changes): string[] {
       `a change ${changeWords(asked)} is asked for, and begins ${order} a snapshot; ` +
         "cairn cancel ends it\n",
     );
+    if (asked.override === undefined) {
+      notes.push(
+        ...snapshotFailuresIn(view).map((each) => `${snapshotFailureText(each, view.nowMs)}\n`),
+      );
+    }
   }
   if (isReshardDue(configuration, view)) notes.push(otherShardCount(configuration, view));
   if (dealing !== undefined && !gives(asked, "trainers", dealing.to)) {

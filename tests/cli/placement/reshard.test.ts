@@ -109,14 +109,18 @@ Deno.test({
         out,
         /^the last attempt to take a snapshot on host learn-1 has failed, and the newest one is 6\d\d s old: No space left on device$/m,
       );
-      const drain = await world.run("drain", "tables-1", "--timeout", "50ms");
+      const plan = await world.run("plan");
       assert.match(
-        drain.err,
-        new RegExp(
-          `^no shard moves before .*, which cairn cancel ends: 4 -> 8 shards: ${step}$`,
-          "m",
-        ),
+        plan.err,
+        /begins after a snapshot; cairn cancel ends it\nthe last attempt .* has failed, .*: No space left on device$/m,
       );
+      const holding = new RegExp(
+        `^no shard moves before .*, which cairn cancel ends: 4 -> 8 shards: ${step}$`,
+        "m",
+      );
+      assert.match((await world.run("explain", "shard", "0")).out, holding);
+      const drain = await world.run("drain", "tables-1", "--timeout", "50ms");
+      assert.match(drain.err, holding);
       const waits = world.launch("reshard", "--shards", "8", "--wait");
       await waits.says(/has failed: No space left/);
       await world.tell("learn-1", { snapshotFailure: { ...failure, reason: "No inode left" } });
