@@ -45,6 +45,7 @@ import {
   waitForReshard,
 } from "./reshard.ts";
 import { comparedWithHosts } from "./running_configuration.ts";
+import { drainsEnd } from "./undrain_advice.ts";
 import { Wait } from "./wait.ts";
 
 /**
@@ -158,7 +159,7 @@ export async function cancelCommand(flags: PlacementFlags, output: Output): Prom
     const plan = planIn(view);
     if (plan.state !== "active") {
       const end = plan.state === "incomplete" ? "has ended" : `is ${plan.state}`;
-      throw new CommandError(`The plan ${end} already.`);
+      throw new CommandError(`The plan ${end} already.${drainsEnd(view)}`);
     }
     const written = await cancelPlan(coordination, view);
     output.out(
@@ -176,7 +177,9 @@ export async function cancelCommand(flags: PlacementFlags, output: Output): Prom
 
 function planIn(view: MeshView): PlanDocument {
   const plan = lastPlan(view);
-  if (plan === undefined) throw new CommandError("No plan was applied to this mesh yet.");
+  if (plan === undefined) {
+    throw new CommandError(`No plan was applied to this mesh yet.${drainsEnd(view)}`);
+  }
   return plan;
 }
 

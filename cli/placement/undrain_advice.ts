@@ -1,5 +1,6 @@
 /**
- * The advice to undrain hosts where no other host can take what leaves one.
+ * The advice to undrain hosts: where no other host can take what leaves one, and where a command
+ * that ends plans was meant to end a drain.
  */
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 
@@ -26,4 +27,12 @@ export function orUndrain(
   if (apiece.some(([, names]) => names === "")) return "";
   const each = apiece.map(([role, names]) => `${names} for the role ${role}`);
   return `, or undrain ${each.join(" and ")}`;
+}
+
+/** The commands that end the drains under way, as a further sentence; empty where there is none. */
+export function drainsEnd({ hosts }: Pick<MeshView, "hosts">): string {
+  const commands = [...hosts.values()].filter(({ state }) => state === "draining")
+    .map(({ host }) => `cairn undrain ${host}`);
+  if (commands.length === 0) return "";
+  return ` A drain is no plan: ${commands.join(", ")} ${commands.length > 1 ? "end" : "ends"} it.`;
 }

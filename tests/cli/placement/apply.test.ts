@@ -32,6 +32,22 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a cancel after a drain names the command that ends the drain",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      await world.run("drain", "tables-2");
+      assert.match(
+        (await world.run("cancel")).err,
+        /No plan was applied to this mesh yet\. A drain is no plan: cairn undrain tables-2 ends it\.$/m,
+      );
+      await world.run("undrain", "tables-2");
+      assert.match((await world.run("cancel")).err, /No plan was applied to this mesh yet\.$/m);
+    }),
+});
+
+Deno.test({
   name: "cancel names a joiner that has its new owner already, and rollback moves it back",
   ignore,
   fn: () =>
