@@ -5,7 +5,7 @@
  */
 import { showActivity, takeActivity } from "./activity.js";
 import { Chart } from "./chart.js";
-import { element, find, keyAdvice, keyHeaders } from "./elements.js";
+import { element, find, keyAdvice, keyHeaders, withCode } from "./elements.js";
 import { formats, formatTime } from "./format.js";
 import { showMesh, showParts, showStores } from "./mesh.js";
 import { searchLog } from "./story.js";
@@ -89,14 +89,14 @@ function showState({ state }) {
   const warnings = isReady ? state.warnings : [];
   find("#warnings").hidden = warnings.length === 0;
   find("#warnings ul").replaceChildren(
-    ...warnings.map(({ detail }) => element("li", {}, detail)),
+    ...warnings.map(({ detail }) => element("li", {}, ...withCode(detail))),
   );
   document.title = isReady ? "Cairn: console" : "● Cairn: console";
 }
 
 function setState(text, className) {
   const state = find("#state");
-  if (state.textContent !== text) state.textContent = text;
+  if (state.textContent !== text.replaceAll("`", "")) state.replaceChildren(...withCode(text));
   state.className = className;
 }
 

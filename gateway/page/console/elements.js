@@ -10,6 +10,10 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
+/** The nodes of a text with commands between back-quotes. */
+export const withCode = (text) =>
+  text.split("`").map((part, i) => i % 2 === 1 ? element("code", {}, part) : part);
+
 export const cell = (text, className) => element("td", className ? { className } : {}, text);
 
 export function fillTable(selector, rows, empty) {
