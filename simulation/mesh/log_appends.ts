@@ -31,8 +31,8 @@ export interface LogAppendsOptions {
   readonly confirm: () => Promise<void>;
   /** Appends a lost record of this partition, which is sealed, where it belongs since, durably. */
   readonly moveOn: (append: Pick<LogAppend, "records" | "alsoDo">) => Promise<void>;
-  /** Number of the server's present run. */
-  readonly run: () => number;
+  /** Id of the server's present run. */
+  readonly run: () => string;
   /** Records before `end` are durable. */
   readonly onDurable: (end: number) => void;
   /**
@@ -62,7 +62,7 @@ interface Written {
   /** As the run has it that took it last. */
   firstOffset: number;
   endOffset: number;
-  run: number;
+  run: string;
 }
 
 /** Batches that are kept before they are made sure of; few, so that a run comes to it. */

@@ -344,16 +344,35 @@ export class MeshWorld extends World {
   }
 
   #stopRedis(fault: Omit<FailOverRedis, "kind" | "atMs">): void {
-    const { lostMs, downMs, noticedMs, isConfirmedKept, restartsOnly = false } = fault;
+    const { lostMs, downMs, isConfirmedKept = false, awayMs } = fault;
     if (!this.redis.isUp) return;
+    const { run } = this.redis;
+    const leftAtMs = this.clock.monotonicMs();
+    this.#restartRedis(fault, lostMs > 0, () => this.redis.start(lostMs, isConfirmedKept));
+    if (awayMs === undefined) return;
+    this.clock.schedule(downMs + awayMs, () => {
+      if (!this.redis.isUp) return;
+      this.#restartRedis(fault, true, () => this.redis.returnTo(run, leftAtMs));
+    });
+  }
+
+  /** @param start Starts the server; returns the number of changes that it has lost. */
+  #restartRedis(
+    { downMs, noticedMs, isConfirmedKept, restartsOnly }: Omit<
+      FailOverRedis,
+      "kind" | "atMs"
+    >,
+    mayLose: boolean,
+    start: () => number,
+  ): void {
     const { revision } = this.redis;
     this.redis.stop();
     this.clock.schedule(downMs, () => {
-      if (lostMs > 0) { for (const checker of this.checkers.redisLost) checker.redisLost(); }
-      const lost = this.redis.start(lostMs, isConfirmedKept);
+      if (mayLose) { for (const checker of this.checkers.redisLost) checker.redisLost(); }
+      const lost = start();
       this.note("redis", "start", lost);
       if (lost === 0 || isConfirmedKept) return;
-      const isWhole = this.redis.run.revision === revision;
+      const isWhole = this.redis.revision === revision;
       this.#operator.notice(
         () => restartsOnly && isWhole ? this.#restartRefusing() : this.#acceptLoss(),
         noticedMs,

@@ -5,6 +5,7 @@
  */
 import { KnownPartitions } from "../../mesh/adapters/redis/known_partitions.ts";
 import type { RedisEventLogOptions } from "../../mesh/adapters/redis/redis_log_options.ts";
+import { type ServerRun, sharedEnds } from "../../mesh/adapters/redis/server_past.ts";
 import { logBudgets } from "../../mesh/adapters/redis/log_budgets.ts";
 import {
   type AppendFence,
@@ -59,7 +60,7 @@ export class SimulatedEventLog implements EventLog {
   readonly #state: LogState;
   readonly #known = new KnownPartitions((partition) => this.#newPartition(partition));
   readonly #removals: (() => void)[] = [];
-  #run: number;
+  #run: ServerRun;
   #lost: LogTailLostError | undefined;
   #refusal: Error | undefined;
   #onceSent = 0;
@@ -69,7 +70,7 @@ export class SimulatedEventLog implements EventLog {
     this.#options = options;
     this.appendMaxMs = logBudgets.commandMs + link.deadlineMs;
     this.#state = link.server.log(name, partitions);
-    this.#run = link.server.run.number;
+    this.#run = link.server.run;
     const { firstPartition, partitions: present } = this.#state;
     this.#known.adopt({ firstPartition, partitions: present });
   }
@@ -301,7 +302,7 @@ export class SimulatedEventLog implements EventLog {
           );
         }
       },
-      run: () => link.server.run.number,
+      run: () => link.server.run.id,
       onDurable: (end) => this.#knows(partition, end),
       tailLost: (known, found) => this.#tailLost(partition, known, found),
       onRefusal: (refusal) => {
@@ -380,13 +381,14 @@ export class SimulatedEventLog implements EventLog {
 
   #checkRuns(): void {
     const { link, name } = this.#options;
-    for (const { number, ends } of link.server.runsAfter(this.#run)) {
-      this.#known.all.forEach(({ durable }, partition) => {
-        const end = ends.get(`${name}/${partition}`) ?? 0;
-        if (end < durable) this.#tailLost(partition, durable, end);
-      });
-      this.#run = number;
-    }
+    const { run } = link.server;
+    if (run.id === this.#run.id) return;
+    const known = this.#known.all;
+    const ends = sharedEnds(this.#run, run, known.map((_, partition) => `${name}/${partition}`));
+    known.forEach(({ durable }, partition) => {
+      if (ends[partition] < durable) this.#tailLost(partition, durable, ends[partition]);
+    });
+    this.#run = run;
   }
 
   #tailLost(partition: number, known: number, end: number): never {

@@ -24,7 +24,7 @@ export class SimulatedRankings implements SharedRankings {
   readonly #eventLog: SimulatedEventLog;
   readonly #loaded = new Map<string, RememberedRanking>();
   /** The run of the server that they are from. */
-  #loadedRun = 0;
+  #loadedRun = "";
   /** Rankings that could not be written; written when the server answers again. */
   readonly #unshared = new Map<string, RememberedRanking>();
 
@@ -120,9 +120,9 @@ export class SimulatedRankings implements SharedRankings {
 
   /** Forgets the rankings of an earlier run: a fail-over may have lost them. */
   #forgetLost(): void {
-    const { number } = this.#link.server.run;
-    if (number !== this.#loadedRun) this.#loaded.clear();
-    this.#loadedRun = number;
+    const { id } = this.#link.server.run;
+    if (id !== this.#loadedRun) this.#loaded.clear();
+    this.#loadedRun = id;
   }
 
   async #write(id: string, items: RememberedRanking): Promise<void> {

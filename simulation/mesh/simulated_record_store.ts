@@ -10,6 +10,7 @@ import {
   RecordStoreUnavailableError,
   type TransactOptions,
 } from "../../mesh/ports/record_store.ts";
+import { type ServerRun, sharedEnds } from "../../mesh/adapters/redis/server_past.ts";
 import { RedisAwayError, type RedisLink } from "./redis_link.ts";
 
 const NAME = "the simulated Redis";
@@ -19,12 +20,12 @@ export class SimulatedRecordStore implements RecordStore {
   /** The highest revision that an answer has named. */
   #seen = 0;
   readonly #closed = Promise.withResolvers<number>();
-  /** Number of the server's run that was checked last. */
-  #run: number;
+  /** The server's run that was checked last. */
+  #run: ServerRun;
 
   constructor(link: RedisLink) {
     this.#link = link;
-    this.#run = link.server.run.number;
+    this.#run = link.server.run;
   }
 
   transact<R>(rule: RecordRule<R>, options: TransactOptions = {}): Promise<R> {
@@ -58,16 +59,15 @@ export class SimulatedRecordStore implements RecordStore {
     return Promise.resolve();
   }
 
-  /** @throws {RecordsLostError} A run began without a record that this process has seen. */
+  /** @throws {RecordsLostError} The server lacks a record that this process has seen. */
   #checkRuns(): void {
-    const { server } = this.#link;
-    for (const { number, revision } of server.runsAfter(this.#run)) {
-      const isAccepted = server.revision >= revision + RECOVERY_STEP;
-      if (revision < this.#seen && !isAccepted) {
-        throw new RecordsLostError(NAME, this.#seen, revision);
-      }
-      this.#run = number;
+    const { run, revision } = this.#link.server;
+    if (run.id === this.#run.id) return;
+    const [shared] = sharedEnds(this.#run, run, ["records"]);
+    if (shared < this.#seen && revision < shared + RECOVERY_STEP) {
+      throw new RecordsLostError(NAME, this.#seen, shared);
     }
+    this.#run = run;
   }
 
   async #translated<R>(sent: Promise<R>): Promise<R> {

@@ -5,10 +5,11 @@
  *
  * A fail-over goes back to the state of some time ago, as to a replica that lagged: everything that
  * was written since is lost, whether it was answered or not. Each start of the server is a run of
- * its own; a run remembers where it began, so that clients notice lost records.
+ * its own with a note of the ends at its begin, and clients compare these by the production rule.
  */
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
 import { logBudgets } from "../../mesh/adapters/redis/log_budgets.ts";
+import type { ServerRun } from "../../mesh/adapters/redis/server_past.ts";
 import type { PlacedKind, Placement } from "../../mesh/ports/coordination.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type {
@@ -20,16 +21,6 @@ import type {
 import { Journal } from "./journal.ts";
 import { RedisAwayError } from "./redis_link.ts";
 import { LogState, type LogStateObserver } from "./log_state.ts";
-
-/** A start of the server. */
-export interface ServerRun {
-  /** From 0. */
-  readonly number: number;
-  /** Ends of each log's partitions at its begin, by `log/partition`. */
-  readonly ends: ReadonlyMap<string, number>;
-  /** Revision of the records at its begin. */
-  readonly revision: number;
-}
 
 /** A ranking of a gateway: hashes of its items. */
 export type RememberedRanking = readonly number[];
@@ -78,7 +69,9 @@ export class SimulatedRedis {
   #current: Entries = [];
   /** The records to which a fail-over goes back. */
   #restored: RecordsAtMoment | undefined;
-  #runs: ServerRun[] = [{ number: 0, ends: new Map(), revision: 0 }];
+  #run: ServerRun = { id: "0", past: [{ name: "0", ends: "{}" }] };
+  /** Runs that have begun after the first one. */
+  #runs = 0;
   #isUp = true;
   #isReplicaCut = false;
   /** Until when a log takes nothing, by name, ms. */
@@ -103,17 +96,12 @@ export class SimulatedRedis {
   }
 
   get run(): ServerRun {
-    return this.#runs[this.#runs.length - 1];
+    return this.#run;
   }
 
   /** Revision of the records now. */
   get revision(): number {
     return this.#revision;
-  }
-
-  /** The runs after the one with this number. */
-  runsAfter(number: number): readonly ServerRun[] {
-    return this.#runs.slice(number + 1);
   }
 
   /** The log, made at its first use. */
@@ -232,17 +220,39 @@ export class SimulatedRedis {
    * @returns The number of changes that were lost.
    */
   start(lostMs: number, isConfirmedKept = false): number {
-    const lost = lostMs > 0
-      ? this.#journal.undo(this.#clock.monotonicMs() - lostMs, isConfirmedKept)
-      : 0;
-    if (this.#restored !== undefined) this.#restore(this.#restored);
-    this.#restored = undefined;
-    const ends = new Map<string, number>();
+    const lost = lostMs > 0 ? this.#goBack(this.#clock.monotonicMs() - lostMs, isConfirmedKept) : 0;
+    const ends = new Map([["records", this.#revision]]);
     for (const log of this.#logs.values()) log.endsInto(ends);
-    this.#runs.push({ number: this.#runs.length, ends, revision: this.#revision });
+    const name = String(++this.#runs);
+    const note = { name, ends: JSON.stringify(Object.fromEntries(ends)) };
+    this.#begin({ id: name, past: [...this.#run.past, note] });
+    return lost;
+  }
+
+  /**
+   * Clients come back to an old primary, which was left at a time and has never followed the server
+   * that they went to.
+   *
+   * @returns The number of changes that were lost.
+   */
+  returnTo(run: ServerRun, leftAtMs: number): number {
+    const lost = this.#goBack(leftAtMs, false);
+    this.#begin({ ...run }); // it is the same run, with other connections
+    return lost;
+  }
+
+  #begin(run: ServerRun): void {
+    this.#run = run;
     this.#isUp = true;
     this.#isReplicaCut = false;
     for (const log of this.#logs.values()) log.tellAll();
+  }
+
+  /** Undoes the changes since then; returns their number. */
+  #goBack(sinceMs: number, isConfirmedKept: boolean): number {
+    const lost = this.#journal.undo(sinceMs, isConfirmedKept);
+    if (this.#restored !== undefined) this.#restore(this.#restored);
+    this.#restored = undefined;
     return lost;
   }
 

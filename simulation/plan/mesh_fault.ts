@@ -120,6 +120,11 @@ export interface FailOverRedis extends Moment {
   readonly isConfirmedKept?: true;
   /** Time before, in which the replica gets nothing and nothing is confirmed, ms; default none. */
   readonly unconfirmedMs?: number;
+  /**
+   * Time after which the clients come back to the server that they have left, ms: it has never
+   * followed the other one, and is away as long as before. Default: they stay.
+   */
+  readonly awayMs?: number;
   /** Time from the return of the server until the operator acts, ms; default two seconds. */
   readonly noticedMs?: number;
   /**
@@ -129,9 +134,11 @@ export interface FailOverRedis extends Moment {
   readonly restartsOnly?: true;
 }
 
-/** Time in which Redis confirms nothing, ms. */
-export function unconfirmedMsOf({ unconfirmedMs = 0, downMs }: FailOverRedis): number {
-  return unconfirmedMs + downMs;
+/** Time in which Redis may confirm nothing, ms. */
+export function unconfirmedMsOf(
+  { unconfirmedMs = 0, downMs, awayMs }: FailOverRedis,
+): number {
+  return unconfirmedMs + downMs + (awayMs === undefined ? 0 : awayMs + downMs);
 }
 
 /** The host is drained, and undrained afterwards. */
@@ -239,6 +246,10 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
       return `fail Redis over to its state of ${seconds(fault.lostMs)} before, after ${
         seconds(fault.downMs)
       }${fault.isConfirmedKept ? ", with all that was confirmed" : ""}${
+        fault.awayMs === undefined
+          ? ""
+          : `, and back to the old primary ${seconds(fault.awayMs)} later`
+      }${
         fault.unconfirmedMs === undefined
           ? ""
           : `, ${seconds(fault.unconfirmedMs)} after its replica was cut off`

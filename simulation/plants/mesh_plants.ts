@@ -289,6 +289,16 @@ export const meshPlants: readonly Plant[] = [
     scenario: "lost-redis-tail",
   },
   {
+    name: "old-primary-taken-for-known",
+    edits: [{
+      file: "mesh/adapters/redis/server_past.ts",
+      find: "[...notesApart(before, present), ...notesApart(present, before)]",
+      replace: "notesApart(present, before)",
+    }],
+    seenBy: ["exactly-once", "held-invariants"],
+    scenario: "old-redis-primary",
+  },
+  {
     name: "runs-by-host-name",
     edits: [{
       file: "mesh/ports/coordination.ts",

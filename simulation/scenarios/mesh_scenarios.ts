@@ -192,6 +192,20 @@ export const meshScenarios: readonly Scenario[] = [
   },
   {
     ...mesh,
+    name: "old-redis-primary",
+    description: "clients of Redis come back to an old primary that never followed the new one",
+    families: [],
+    faults: (random, _configuration, forMs) => [{
+      kind: "failOverRedis",
+      atMs: moments(forMs, 2)[1],
+      lostMs: 0,
+      downMs: Math.round(10 + random.nextFloat() * 500),
+      awayMs: Math.round(200 + random.nextFloat() * 3_000),
+      ...(random.nextFloat() < 0.5 && { restartsOnly: true }),
+    }],
+  },
+  {
+    ...mesh,
     name: "lost-rankings",
     description:
       "Redis fails over again and again, with all that was confirmed, and one gateway notices late",

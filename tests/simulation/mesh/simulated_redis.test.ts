@@ -126,6 +126,25 @@ Deno.test("a process that knew of records which a fail-over has lost refuses, an
   assert.equal(await clock.settle(later.append(0, [text("c")])), 1);
 });
 
+Deno.test("clients that come back to an old primary notice what only the new one had", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const [log, quiet] = [await clock.settle(server.open()), await clock.settle(server.open())];
+  await clock.settle(log.append(0, [text("a")]));
+  const { run } = redis;
+  redis.stop();
+  const leftAtMs = clock.monotonicMs();
+  await clock.advance(10);
+  redis.start(0);
+  for (const each of [log, quiet]) await clock.settle(each.endOffset(0));
+  await clock.settle(log.append(0, [text("b")]));
+  redis.stop();
+  await clock.advance(10);
+  assert.ok(redis.returnTo(run, leftAtMs) > 0);
+  assert.equal(await clock.settle(quiet.append(0, [text("c")])), 1);
+  await assert.rejects(clock.settle(log.append(0, [text("d")])), { name: "LogTailLostError" });
+});
+
 Deno.test("a fail-over brings the records back whose trim it has lost, and no others", async () => {
   const server = new Server();
   const { clock, redis } = server;
