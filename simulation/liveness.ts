@@ -106,7 +106,7 @@ export async function pendingOf(
   const { denseVersion } = await sync.ask({ kind: "getStatus" }, BUDGET);
   const scorer = mesh.actorRef<ScorerMessage>(addresses.scorer(host));
   const { modelVersion } = await scorer.ask({ kind: "getModel" }, BUDGET);
-  if (modelVersion !== denseVersion) {
+  if (modelVersion < denseVersion) {
     return `${scorer.address} serves dense weights ${modelVersion}, not ${denseVersion}`;
   }
   const acceptedMs = await newestAccepted(running.stores.eventLog);

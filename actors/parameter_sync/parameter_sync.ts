@@ -161,24 +161,25 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     if (rowsIntervalMs > denseIntervalMs) await this.#readAcceptanceMarks();
     const { changes } = this.#acceptanceMarks;
     const { carried } = this.#transfers;
-    if (carried !== undefined && this.#carriedAt === changes) return carried;
+    if (carried !== undefined && this.#carriedAt === changes) return this.#aboveServed(carried);
     const message = { kind: "getDenseWeights" } as const;
     const { weights } = await trainer.ask(message, { budgetMs, bulk: true });
     this.#carriedAt = changes;
-    return this.#toServe(weights);
+    const isKnown = carried !== undefined && weights.version === this.#offered;
+    this.#offered = weights.version;
+    if (isKnown) return this.#aboveServed(carried);
+    const version = Math.max(weights.version, (carried?.version ?? -1) + 1);
+    return this.#aboveServed({ ...weights, version });
   }
 
   /**
-   * The weights of the one trainer as they are served. Those that it did not offer last have a
-   * version above all that are served, so that scorers take them: a trainer that went back to a
-   * snapshot offers earlier ones.
+   * These weights, under a version with which scorers take them: a trainer that went back to a
+   * snapshot offers earlier ones. Without a lease another host may carry newer ones.
    */
-  #toServe(weights: DenseWeights): DenseWeights {
-    const { carried, served } = this.#transfers;
-    if (carried !== undefined && weights.version === this.#offered) return carried;
-    this.#offered = weights.version;
-    const last = Math.max(served, carried?.version ?? -1);
-    return { ...weights, version: Math.max(weights.version, last + 1) };
+  #aboveServed(weights: DenseWeights): DenseWeights {
+    const { served } = this.#transfers;
+    const isBehind = this.#isLeased && weights.version < served;
+    return isBehind ? { ...weights, version: served + 1 } : weights;
   }
 
   async #syncDense(): Promise<void> {

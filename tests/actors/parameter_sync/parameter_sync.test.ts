@@ -279,11 +279,13 @@ Deno.test("weights of a trainer that went back are served, above the version bef
   await mesh.stop();
 });
 
-Deno.test("a scorer with weights of a lost past takes those that the trainer learns", async () => {
+Deno.test("scorers with weights of a lost past take those of the trainer, also before it learns", async () => {
   const { mesh, state, learn } = await start({ served: [526, 90] });
+  await mesh.advance(2_000);
+  assert.deepEqual(state.served, [527, 527]);
   learn({ learnedThroughMs: 101, version: 91 });
   await mesh.advance(100);
-  assert.deepEqual(state.served, [527, 527]);
+  assert.deepEqual(state.served, [528, 528]);
   await mesh.stop();
 });
 
