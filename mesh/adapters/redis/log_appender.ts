@@ -208,8 +208,8 @@ export class LogAppender {
     this.#isSending = false;
   }
 
-  async #deliver(appends: readonly Append[]): Promise<void> {
-    const batch: Batch = {
+  #batchOf(appends: readonly Append[]): Batch {
+    return {
       sequence: ++this.#sequence,
       appends,
       count: appends.reduce((sum, { records }) => sum + records.length, 0),
@@ -217,12 +217,24 @@ export class LogAppender {
       firstOffset: 0,
       runId: "",
     };
+  }
+
+  async #deliver(appends: readonly Append[]): Promise<void> {
+    const batch = this.#batchOf(appends);
     const reply = await this.#sendUntilAnswered(batch);
     if (reply instanceof Error) return this.#failed(batch, reply);
     if (reply[0] === "OK") return this.#appended(batch, Number(reply[2]));
-    if ((reply[0] === "FULL" || reply[0] === "TAKEN") && appends.length > 1) {
-      // Together the appends are too large, or one is refused; others may be taken.
+    if (reply[0] === "FULL" && appends.length > 1) {
+      // Together they are too large; others may be taken.
       for (const append of appends) await this.#deliver([append]);
+      return;
+    }
+    if (reply[0] === "TAKEN") {
+      const isTaken = ({ attached }: Append) => attached?.key === reply[1];
+      const refusal = refusalOf(reply, undefined, this.#parts);
+      this.#failed(this.#batchOf(appends.filter(isTaken)), refusal);
+      const others = appends.filter((append) => !isTaken(append));
+      if (others.length > 0) await this.#deliver(others);
       return;
     }
     this.#failed(batch, refusalOf(reply, appends[0].fence, this.#parts));

@@ -102,6 +102,23 @@ withPrograms((program: ServerProgram) => {
     assert.equal(other.rankings.check("r", "a"), "shown");
   });
 
+  test("one used id among many rankings costs one script more, and all keep their order", async ({ server, own, other }) => {
+    await own.rankings.append(0, ranking("r", ["a"]));
+    const scripts = async () => {
+      const stats = await server.commands.send<string>(["INFO", "commandstats"]);
+      return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1]);
+    };
+    const before = await scripts();
+    const ids = Array.from({ length: 100 }, (_, i) => i === 50 ? "r" : `r${i}`);
+    const outcomes = await Promise.allSettled(
+      ids.map((id) => other.rankings.append(0, ranking(id, ["b"]))),
+    );
+    const offsets = outcomes.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
+    assert.deepEqual(offsets, Array.from({ length: 99 }, (_, i) => i + 1));
+    const used = await scripts() - before;
+    assert.ok(used < 20, `${used} scripts`);
+  });
+
   test("a ranking that was known as unlogged is appended under its id", async ({ own, other }) => {
     await own.rankings.remember("r", [{ id: "a" }, { id: UNLOGGED_ITEM }]);
     assert.equal(await own.rankings.append(0, ranking("r", ["a"])), 0);
