@@ -42,8 +42,14 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #transfers: WeightTransfers;
   /** {@link AcceptanceMarks.changes} when the weights carried last were asked for. */
   #carriedAt = -1;
-  /** The version of the weights that the one trainer offered last; undefined before the first. */
-  #offered: number | undefined;
+  /** The one trainer's version of the weights carried last; -1 before the first. */
+  #offered = -1;
+  /**
+   * How far the weights that are served have learned, wall time in ms; they are not older than this
+   * actor. Weights of a trainer that went back to a snapshot have earlier versions than those
+   * served. They take their place, under a later one, when they have learned as far.
+   */
+  #throughMs: number;
   readonly #warnings: LimitedWarnings;
   readonly #denseCarried: Gauge;
   #denseVersion = 0;
@@ -60,6 +66,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   ) {
     this.#context = context;
     this.#options = options;
+    this.#throughMs = context.clock.nowMs();
     this.#shards = options.shards.map((address) => context.actorRef(address));
     this.#warnings = new LimitedWarnings(context.clock, context.telemetry);
     const { budgetMs } = options;
@@ -161,25 +168,18 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     if (rowsIntervalMs > denseIntervalMs) await this.#readAcceptanceMarks();
     const { changes } = this.#acceptanceMarks;
     const { carried } = this.#transfers;
-    if (carried !== undefined && this.#carriedAt === changes) return this.#aboveServed(carried);
+    if (carried !== undefined && this.#carriedAt === changes) return carried;
     const message = { kind: "getDenseWeights" } as const;
-    const { weights } = await trainer.ask(message, { budgetMs, bulk: true });
+    const { weights, learnedThroughMs } = await trainer.ask(message, { budgetMs, bulk: true });
     this.#carriedAt = changes;
-    const isKnown = carried !== undefined && weights.version === this.#offered;
+    const newest = Math.max(this.#transfers.served, carried?.version ?? -1);
+    const wentBack = weights.version <= newest;
+    const isKnown = weights.version === this.#offered;
+    const isBehind = learnedThroughMs < this.#throughMs || !this.#isLeased;
+    if (wentBack && (isKnown || isBehind)) return carried ?? weights;
     this.#offered = weights.version;
-    if (isKnown) return this.#aboveServed(carried);
-    const version = Math.max(weights.version, (carried?.version ?? -1) + 1);
-    return this.#aboveServed({ ...weights, version });
-  }
-
-  /**
-   * These weights, under a version with which scorers take them: a trainer that went back to a
-   * snapshot offers earlier ones. Without a lease another host may carry newer ones.
-   */
-  #aboveServed(weights: DenseWeights): DenseWeights {
-    const { served } = this.#transfers;
-    const isBehind = this.#isLeased && weights.version < served;
-    return isBehind ? { ...weights, version: served + 1 } : weights;
+    this.#throughMs = Math.max(this.#throughMs, learnedThroughMs);
+    return wentBack ? { ...weights, version: newest + 1 } : weights;
   }
 
   async #syncDense(): Promise<void> {

@@ -85,7 +85,7 @@ async function start(
         }
         state.weightsAsked++;
         if (state.weightsAway) return NO_ANSWER;
-        return { weights: { version: state.version } };
+        return { weights: { version: state.version }, learnedThroughMs };
       }),
       trainer,
       undefined,
@@ -260,32 +260,40 @@ Deno.test("the last weights before a pause reach the scorers also where others w
   await mesh.stop();
 });
 
-Deno.test("weights of a trainer that went back are served, above the version before", async () => {
+Deno.test("weights of a trainer that went back are served when it has learned as far", async () => {
   const { mesh, state, learn } = await start();
-  learn({ learnedThroughMs: 101, version: 526 });
+  const nowMs = mesh.node().clock.nowMs() + 1;
+  learn({ learnedThroughMs: nowMs, version: 526 });
   await mesh.advance(100);
   assert.deepEqual(state.served, [526, 526]);
-  learn({ learnedThroughMs: 0, version: 90 });
+  for (const [learnedThroughMs, version] of [[0, 90], [nowMs - 1, 91]]) {
+    learn({ learnedThroughMs, version });
+    await mesh.advance(100);
+    assert.deepEqual(state.served, [526, 526], "what was learned is kept meanwhile");
+  }
+  learn({ learnedThroughMs: nowMs, version: 92 });
   await mesh.advance(100);
   assert.deepEqual(state.served, [527, 527]);
-  learn({ learnedThroughMs: 1, version: 90 }); // a mark that rises without a batch
+  learn({ learnedThroughMs: nowMs + 1 }); // a mark that rises without a batch
   await mesh.advance(100);
-  learn({ learnedThroughMs: 2, version: 91 });
+  learn({ learnedThroughMs: nowMs + 2, version: 93 });
   await mesh.advance(100);
   assert.deepEqual(state.served, [528, 528]);
-  learn({ learnedThroughMs: 3, version: 600 });
+  learn({ learnedThroughMs: nowMs + 3, version: 600 });
   await mesh.advance(100);
   assert.deepEqual(state.served, [600, 600]);
   await mesh.stop();
 });
 
-Deno.test("scorers with weights of a lost past take those of the trainer, also before it learns", async () => {
+Deno.test("scorers with weights of a lost past take those that learn after sync began", async () => {
   const { mesh, state, learn } = await start({ served: [526, 90] });
-  await mesh.advance(2_000);
-  assert.deepEqual(state.served, [527, 527]);
-  learn({ learnedThroughMs: 101, version: 91 });
+  const nowMs = mesh.node().clock.nowMs();
+  learn({ learnedThroughMs: nowMs - 1_000, version: 91 });
   await mesh.advance(100);
-  assert.deepEqual(state.served, [528, 528]);
+  assert.deepEqual(state.served, [526, 90]);
+  learn({ learnedThroughMs: nowMs, version: 92 });
+  await mesh.advance(100);
+  assert.deepEqual(state.served, [527, 527]);
   await mesh.stop();
 });
 
