@@ -146,13 +146,13 @@ export class Learning {
     const startParts = { context, options, blobs, exampleLog, session, learned: shards.learned };
     const judges = { refusals, recovery: this.#recovery };
     const cut = await resumeModel(startParts, applied, judges).catch(async (error) => {
+      // The trainer restarts after them.
+      const isApart = error instanceof ShardBehindError || error instanceof ShardAheadError;
+      if (isApart) await shards.goBack();
       if (error instanceof ShardAheadError) {
         this.#parts.logLosses.add(options.name);
         metrics.logLost();
       }
-      // The trainer restarts after them.
-      const isApart = error instanceof ShardBehindError || error instanceof ShardAheadError;
-      if (isApart) await shards.goBack();
       throw error;
     });
     this.progress.start(cut, applied);

@@ -39,6 +39,9 @@ export async function restoreCommand(
   const { exampleLog, partitionsGrow, close } = await openRestoredExamples(places, target);
   try {
     const name = await namedSnapshot(source ?? target, sourcePlaces, snapshot);
+    const differences = places.configuration === undefined
+      ? []
+      : await modelDifferences(source ?? target, name, places.configuration);
     const restored = await restoreSnapshot({
       target,
       source: source ?? target,
@@ -49,9 +52,6 @@ export async function restoreCommand(
       nowMs: Date.now(),
     });
     const { rowsToLearn, rowsSkipped } = restored;
-    const differences = places.configuration === undefined
-      ? []
-      : await modelDifferences(target, restored.name, places.configuration);
     output.out(
       json ? `${JSON.stringify({ ...restored, name: shortName(restored.name), differences })}\n` : [
         `The next start begins from ${shortName(restored.name)}, a copy of ${shortName(name)}` +
