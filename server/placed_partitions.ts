@@ -126,7 +126,7 @@ export class PlacedPartitions {
     if (running !== undefined && running.epoch !== wanted?.epoch) {
       return this.#end(address, wanted === undefined);
     }
-    if (wanted === undefined) return undefined;
+    if (wanted === undefined) return void this.#starts.end(address);
     if (running === undefined) {
       if (this.#starts.isPausing(address)) return undefined;
       return this.#starts.during(address, () => this.#start(address, wanted));
