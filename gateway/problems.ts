@@ -5,6 +5,7 @@
  */
 import type { z } from "zod";
 import { ActorFailedError, AskTimeoutError, OverloadedError } from "../mesh/runtime/errors.ts";
+import { RankingsAwaitedError } from "../mesh/ports/shared_rankings.ts";
 import type { problemSchema } from "./schemas/problem.ts";
 import { type HeaderField, TextResponse } from "./text_response.ts";
 
@@ -192,6 +193,8 @@ export interface ProblemExtras {
   /** Further members of the body. */
   readonly members?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Default: that of the problem's kind. */
+  readonly retryAfterSeconds?: number;
   readonly cause?: unknown;
 }
 
@@ -231,7 +234,7 @@ export class ProblemError extends Error {
   /** The problem as a response. @param more Further headers. */
   response(traceId?: string, more: readonly HeaderField[] = []): Response {
     const definition: ProblemDefinition = problems[this.kind];
-    const { retryAfterSeconds } = definition;
+    const { retryAfterSeconds = definition.retryAfterSeconds } = this.extras;
     return TextResponse.of({
       status: this.status,
       fields: [
@@ -281,6 +284,10 @@ export function problemOf(error: unknown): ProblemError {
   }
   if (error instanceof Error && error.name === "RankingExistsError") {
     return new ProblemError("ranking-exists", error.message, { cause: error });
+  }
+  if (error instanceof RankingsAwaitedError) {
+    const { message, retryAfterSeconds } = error;
+    return new ProblemError("unavailable", message, { retryAfterSeconds, cause: error });
   }
   if (error instanceof Error && error.name === "LogFullError") {
     return new ProblemError("log-full", error.message, { cause: error });

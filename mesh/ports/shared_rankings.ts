@@ -1,7 +1,7 @@
 /**
  * Rankings that any gateway of a mesh has answered, so that an event may go to another one.
  */
-import type { OnceOutcome, OnceRecord } from "./event_log.ts";
+import { LogUnavailableError, type OnceOutcome, type OnceRecord } from "./event_log.ts";
 
 /** Result of looking a ranking and one of its items up. */
 export type RankingLookup = "shown" | "item-not-shown" | "unknown-ranking";
@@ -35,6 +35,33 @@ export class RankingExistsError extends Error {
   }
 }
 
+/** Retries of a client that waits as long as it is asked to, and no longer than that each time. */
+const CLIENT_RETRIES = 5;
+const CLIENT_WAIT_S_MAX = 30;
+
+/** Rankings are not there, and other gateways may still append or write them. */
+export class RankingsAwaitedError extends LogUnavailableError {
+  override readonly name = "RankingsAwaitedError";
+  /** Time after which to send the events again, so that a client's retries outlast the wait, s. */
+  readonly retryAfterSeconds: number;
+
+  /**
+   * @param rankings The store in words.
+   * @param awaitedMs Time for which they are awaited from its beginning, ms.
+   */
+  constructor(rankings: string, awaitedMs: number) {
+    super(
+      rankings,
+      "Send the events again in some seconds: other hosts may still write the rankings that they " +
+        "made while Redis was away, or that it has lost.",
+      new Error("this host came to the server, or to another run of it, a moment ago"),
+      true,
+    );
+    const share = Math.ceil(awaitedMs / 1_000 / CLIENT_RETRIES);
+    this.retryAfterSeconds = Math.min(CLIENT_WAIT_S_MAX, share);
+  }
+}
+
 /** Rankings by id, stored as long as the joiner may hold them. */
 export interface SharedRankings {
   /**
@@ -55,8 +82,9 @@ export interface SharedRankings {
   /**
    * Makes rankings of other gateways readable here.
    *
-   * @throws {LogUnavailableError} The store is away, or was a moment ago: whether the rankings
-   * exist is unknown.
+   * @throws {LogUnavailableError} The store is away: whether the rankings exist is unknown.
+   * @throws {RankingsAwaitedError} One is not there, and was perhaps lost a moment ago: its gateway
+   * may append it again.
    * @throws {LogTailLostError} The event log takes no rankings, as `EventLog.refusal` says, and not
    * all that are asked for are there.
    */

@@ -148,6 +148,7 @@ async function openAllStores(
     mesh: mesh?.id ?? "cairn",
     isOnlyProcess: mesh === undefined,
     knownMs: joiner.windowMs + joiner.clockSkewMsMax + KNOWN_BEYOND_MS,
+    ...(mesh && { leaseMs: mesh.leaseMs }),
     partitions,
     sharesRankings: mesh?.hosts.filter(({ roles }) => roles.includes("serving")).length !== 1,
     manyThreads,

@@ -118,9 +118,11 @@ function certificatesOf(files: NonNullable<RedisSection["tls"]>): RedisTls {
  */
 export async function openRedisStores(
   storage: RedisStorage,
-  { isOnlyProcess, onWarning }: {
+  { isOnlyProcess, leaseMs, onWarning }: {
     /** Whether the process belongs to no mesh. */
     readonly isOnlyProcess: boolean;
+    /** Length of a host's lease, ms. */
+    readonly leaseMs?: number;
     /** Takes settings of the server that an operator should know of. */
     readonly onWarning: (warning: string) => void;
   },
@@ -178,6 +180,7 @@ export async function openRedisStores(
       eventLog,
       retainedMs: storage.knownMs,
       ...(isOnlyProcess && { sharingMs: 0 }),
+      ...(leaseMs !== undefined && { leaseMs }),
     }),
     (rankings) => rankings.close(),
   );

@@ -46,6 +46,8 @@ export interface OpenStorageOptions {
   readonly isOnlyProcess: boolean;
   /** Time for which gateways know rankings and event ids of each other, ms. */
   readonly knownMs: number;
+  /** Length of a host's lease, ms; absent without a mesh. */
+  readonly leaseMs?: number;
   /** Whether another process may get events on rankings of this one. Default true. */
   readonly sharesRankings?: boolean;
   /** Partitions of the event log and of the example log. */
@@ -126,7 +128,7 @@ async function openRedis(
   options: OpenStorageOptions,
 ): Promise<MeshStorage> {
   const { storage, mesh, knownMs, sharesRankings = true, partitions } = options;
-  const { isOnlyProcess, onWarning = () => {} } = options;
+  const { isOnlyProcess, leaseMs, onWarning = () => {} } = options;
   const s3 = s3Of(storage);
   const { openRedisStores, redisStorageOf } = await import("./redis_storage.ts");
   const redis = redisStorageOf(section, mesh, {
@@ -135,7 +137,11 @@ async function openRedis(
     knownMs,
   });
   makeDirectory(path);
-  const stores = await openRedisStores(redis, { isOnlyProcess, onWarning });
+  const stores = await openRedisStores(redis, {
+    isOnlyProcess,
+    onWarning,
+    ...(leaseMs !== undefined && { leaseMs }),
+  });
   const { sharedRankings, ...others } = stores;
   return {
     ...others,

@@ -218,7 +218,7 @@ export class SimulatedHost {
     const link = this.#redisLink(node);
     const eventLog = await this.#openLog(link, "events", configuration.partitions.events);
     const { exampleLog, blobs } = await this.#openSharedStores(node);
-    const sharedRankings = new SimulatedRankings(link, eventLog);
+    const sharedRankings = new SimulatedRankings(link, eventLog, configuration.mesh?.leaseMs);
     return { eventLog, exampleLog, blobs, profiles, sharedRankings };
   }
 

@@ -9,11 +9,12 @@ import {
 import {
   type RankingLookup,
   type RankingRecord,
+  RankingsAwaitedError,
   type SharedRankings,
   UNLOGGED_ITEM,
 } from "../../mesh/ports/shared_rankings.ts";
 import { fnv1a } from "../../structures/fnv1a.ts";
-import { SHARING_MS } from "../../mesh/adapters/redis/redis_shared_rankings.ts";
+import { RESTORING_LEASES, SHARING_MS } from "../../mesh/adapters/redis/redis_shared_rankings.ts";
 import { RedisAwayError, type RedisLink } from "./redis_link.ts";
 import type { SimulatedEventLog } from "./simulated_event_log.ts";
 import type { RememberedRanking } from "./simulated_redis.ts";
@@ -27,17 +28,29 @@ export class SimulatedRankings implements SharedRankings {
   #loadedRun = "";
   /** Rankings that could not be written; written when the server answers again. */
   readonly #unshared = new Map<string, RememberedRanking>();
-
+  readonly #restoringMs: number;
   /** When the server was found to answer, ms. */
   #backAtMs: number;
+  /** The run that was found last. */
+  #runId: string;
+  /** When it was found in place of another one, ms. */
+  #changedAtMs = -Infinity;
 
-  /** @param eventLog Reaches the server by the same link. */
-  constructor(link: RedisLink, eventLog: SimulatedEventLog) {
+  /**
+   * @param eventLog Reaches the server by the same link.
+   * @param leaseMs Length of a host's lease, ms.
+   */
+  constructor(link: RedisLink, eventLog: SimulatedEventLog, leaseMs = 0) {
     this.#link = link;
     this.#eventLog = eventLog;
+    this.#restoringMs = RESTORING_LEASES * leaseMs;
     this.#backAtMs = link.clock.monotonicMs();
+    this.#runId = link.server.run.id;
     link.onBack(() => {
       this.#backAtMs = link.clock.monotonicMs();
+      const { id } = link.server.run;
+      if (id !== this.#runId) this.#changedAtMs = this.#backAtMs;
+      this.#runId = id;
       for (const [id, items] of this.#unshared) void this.#write(id, items);
     });
   }
@@ -71,7 +84,9 @@ export class SimulatedRankings implements SharedRankings {
       },
     );
     missing.forEach((id, i) => this.#loaded.set(id, found[i] ?? []));
-    if (found.includes(undefined) && this.#othersMayWrite) throw this.#notThere();
+    if (!found.includes(undefined)) return;
+    const awaitedMs = this.#awaitedMs;
+    if (awaitedMs > 0) throw new RankingsAwaitedError("the simulated rankings", awaitedMs);
   }
 
   async appendOnce(
@@ -83,7 +98,7 @@ export class SimulatedRankings implements SharedRankings {
     try {
       return await this.#eventLog.appendOnce(partition, records, () => {
         if (rankingIds.every((id) => server.ranking(id) !== undefined)) return;
-        if (this.#othersMayWrite) throw new RedisAwayError("rankings may still be appended again");
+        if (this.#awaitedMs > 0) throw new RedisAwayError("rankings may still be appended again");
         throw this.#notThere();
       });
     } catch (error) {
@@ -94,8 +109,11 @@ export class SimulatedRankings implements SharedRankings {
     }
   }
 
-  get #othersMayWrite(): boolean {
-    return this.#link.clock.monotonicMs() - this.#backAtMs < SHARING_MS;
+  /** As long as on a real server, ms. */
+  get #awaitedMs(): number {
+    const nowMs = this.#link.clock.monotonicMs();
+    if (nowMs - this.#changedAtMs < this.#restoringMs) return this.#restoringMs;
+    return nowMs - this.#backAtMs < SHARING_MS ? SHARING_MS : 0;
   }
 
   #notThere(): LogUnavailableError {

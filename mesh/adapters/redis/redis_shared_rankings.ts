@@ -7,7 +7,8 @@
  * when the server answers again. Until then its own gateway accepts its events; the others ask for
  * them again, as long as the server was away a moment ago, and later refuse them as unknown. A
  * gateway that has just started asks for them again too: it does not know whether the server was
- * away.
+ * away. In another run of the server rankings may be lost that were there, and their gateways may
+ * be slow to append them again: then the others ask for longer.
  */
 import { fnv1a } from "../../../structures/fnv1a.ts";
 import { LogUnavailableError, type OnceOutcome, type OnceRecord } from "../../ports/event_log.ts";
@@ -15,6 +16,7 @@ import {
   RankingExistsError,
   type RankingLookup,
   type RankingRecord,
+  RankingsAwaitedError,
   type SharedRankings,
   UNLOGGED_ITEM,
 } from "../../ports/shared_rankings.ts";
@@ -36,6 +38,21 @@ export interface SharedRankingsOptions {
    * half seconds later.
    */
   readonly sharingMs?: number;
+  /**
+   * Length of a host's lease, ms: after a change of the server's run, which may have lost rankings,
+   * the others have {@link RESTORING_LEASES} of them to append these again. Default 0.
+   */
+  readonly leaseMs?: number;
+}
+
+/** A ranking whose key is to be written. */
+interface UnsharedRanking {
+  /** Hashes of its items. */
+  readonly bytes: Uint8Array;
+  /** When it expires, on the monotonic clock, ms. */
+  readonly untilMs: number;
+  /** Whether it leaves a key that is there. */
+  readonly yields: boolean;
 }
 
 /** Rankings of other gateways that are held here. */
@@ -46,6 +63,8 @@ const RETRY_MS = 500;
 const UNSHARED_MAX = 10_000;
 /** Default of {@link SharedRankingsOptions.sharingMs}. */
 export const SHARING_MS = 3_000;
+/** A host that is cut off or slow gets its lease, and as long again to come back. */
+export const RESTORING_LEASES = 2;
 /** Rankings of one attempt. */
 const BATCH_MAX = 500;
 
@@ -53,8 +72,8 @@ export class RedisSharedRankings implements SharedRankings {
   readonly #options: SharedRankingsOptions;
   /** Hashes of the items of rankings that were loaded, oldest first; empty = there is none. */
   readonly #loaded = new Map<string, Uint32Array>();
-  /** Bytes and end of rankings that could not be written, oldest first. */
-  readonly #unshared = new Map<string, { readonly bytes: Uint8Array; readonly untilMs: number }>();
+  /** Rankings that could not be written, oldest first. */
+  readonly #unshared = new Map<string, UnsharedRanking>();
   #retry: ReturnType<typeof setTimeout> | undefined;
   #givenUp = 0;
   readonly #unsubscribe: () => void;
@@ -81,15 +100,19 @@ export class RedisSharedRankings implements SharedRankings {
   }
 
   async remember(rankingId: string, items: readonly { readonly id: string }[]): Promise<void> {
-    const { retainedMs } = this.#options;
-    const bytes = hashesOf(items);
+    const ranking = {
+      bytes: hashesOf(items),
+      untilMs: performance.now() + this.#options.retainedMs,
+      // Where a key is there, it is of another ranking of this id, or the log has this one by now.
+      yields: items.at(-1)?.id === UNLOGGED_ITEM,
+    };
     // An earlier attempt for the same ranking may wait, or fail only now: it must not come last.
     this.#unshared.delete(rankingId);
     try {
-      await this.#write(rankingId, bytes, retainedMs);
+      await this.#write(rankingId, ranking);
       this.#unshared.delete(rankingId);
     } catch {
-      this.#keep(rankingId, bytes, performance.now() + retainedMs);
+      this.#keep(rankingId, ranking);
     }
   }
 
@@ -139,14 +162,8 @@ export class RedisSharedRankings implements SharedRankings {
     // While the log takes no rankings, their gateways write them one by one, a little later.
     const refusal = eventLog.refusal();
     if (refusal !== undefined) throw refusal;
-    if (!this.#othersMayWrite) return;
-    throw new LogUnavailableError(
-      `the rankings at ${server.url}`,
-      "Send the events again in some seconds: other hosts may still write the rankings that they " +
-        "made while Redis was away.",
-      new Error("this host came to the server, or to another run of it, a moment ago"),
-      true,
-    );
+    const awaitedMs = this.#awaitedMs;
+    if (awaitedMs > 0) throw new RankingsAwaitedError(`the rankings at ${server.url}`, awaitedMs);
   }
 
   check(rankingId: string, item: string): RankingLookup {
@@ -164,7 +181,7 @@ export class RedisSharedRankings implements SharedRankings {
     try {
       return await this.#options.eventLog.appendOnce(partition, records, {
         keys: ids.map((id) => this.#key(id)),
-        mayCome: () => this.#othersMayWrite,
+        mayCome: () => this.#awaitedMs > 0,
       });
     } catch (error) {
       if (error instanceof LogUnavailableError) {
@@ -175,19 +192,26 @@ export class RedisSharedRankings implements SharedRankings {
     }
   }
 
-  /** Whether other gateways may still write rankings that they made in an earlier run. */
-  get #othersMayWrite(): boolean {
-    const { server, sharingMs = SHARING_MS } = this.#options;
-    return server.runs.enteredMs < sharingMs;
+  /**
+   * The time within which other gateways may still write rankings that they made in an earlier run,
+   * or while the server was away, from its beginning, ms; 0 = it is over.
+   */
+  get #awaitedMs(): number {
+    const { server: { runs }, sharingMs = SHARING_MS, leaseMs = 0 } = this.#options;
+    const restoringMs = RESTORING_LEASES * leaseMs;
+    if (runs.changedMs < restoringMs) return restoringMs;
+    return runs.enteredMs < sharingMs ? sharingMs : 0;
   }
 
-  async #write(rankingId: string, bytes: Uint8Array, retainedMs: number): Promise<void> {
-    const { commands } = this.#options.server;
-    await commands.send(["SET", this.#key(rankingId), bytes, "PX", Math.ceil(retainedMs)]);
+  async #write(rankingId: string, { bytes, untilMs, yields }: UnsharedRanking): Promise<void> {
+    const leftMs = Math.ceil(untilMs - performance.now());
+    if (leftMs < 1) return;
+    const command = ["SET", this.#key(rankingId), bytes, "PX", leftMs];
+    await this.#options.server.commands.send(yields ? [...command, "NX"] : command);
   }
 
-  #keep(rankingId: string, bytes: Uint8Array, untilMs: number): void {
-    this.#unshared.set(rankingId, { bytes, untilMs });
+  #keep(rankingId: string, ranking: UnsharedRanking): void {
+    this.#unshared.set(rankingId, ranking);
     for (const id of this.#unshared.keys()) {
       if (this.#unshared.size <= UNSHARED_MAX) break;
       this.#unshared.delete(id);
@@ -204,12 +228,10 @@ export class RedisSharedRankings implements SharedRankings {
 
   /** Writes the oldest rankings that wait, and goes on at once where all were taken. */
   async #shareAgain(): Promise<void> {
-    const nowMs = performance.now();
     const batch = [...this.#unshared].slice(0, BATCH_MAX);
-    const outcomes = await Promise.allSettled(batch.map(async ([id, entry]) => {
-      const leftMs = entry.untilMs - nowMs;
-      if (leftMs >= 1) await this.#write(id, entry.bytes, leftMs);
-      if (this.#unshared.get(id) === entry) this.#unshared.delete(id);
+    const outcomes = await Promise.allSettled(batch.map(async ([id, ranking]) => {
+      await this.#write(id, ranking);
+      if (this.#unshared.get(id) === ranking) this.#unshared.delete(id);
     }));
     this.#retry = undefined;
     const all = outcomes.every(({ status }) => status === "fulfilled");

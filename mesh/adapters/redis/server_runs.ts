@@ -101,6 +101,10 @@ export class ServerRuns {
   #entered: ServerRun | undefined;
   /** When the run was entered, on the monotonic clock, ms. */
   #enteredAtMs = 0;
+  /** The run that was entered last; "" before the first one. */
+  #newestId = "";
+  /** When another run than the one before was entered, on the monotonic clock, ms. */
+  #changedAtMs = -Infinity;
 
   /** @param prefix Prefix of the mesh's keys. */
   constructor(connection: RedisConnection, prefix: string) {
@@ -132,6 +136,8 @@ export class ServerRuns {
       [this.#prefix, crypto.randomUUID()],
     );
     this.#enteredAtMs = performance.now();
+    if (this.#newestId !== "" && this.#newestId !== id) this.#changedAtMs = this.#enteredAtMs;
+    this.#newestId = id;
     const past: RunNote[] = [];
     for (let i = 0; i < notes.length; i += 2) past.push({ name: notes[i], ends: notes[i + 1] });
     return this.#entered = { id, past };
@@ -140,6 +146,11 @@ export class ServerRuns {
   /** Time for which this process has known the present run, ms; 0 before it has entered it. */
   get enteredMs(): number {
     return this.#entered === undefined ? 0 : performance.now() - this.#enteredAtMs;
+  }
+
+  /** Time since this process has found another run in place of an earlier one, ms. */
+  get changedMs(): number {
+    return performance.now() - this.#changedAtMs;
   }
 
   /** Forgets the run, after the server said that another one is current. */

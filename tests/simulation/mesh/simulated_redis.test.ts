@@ -11,6 +11,7 @@ import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
 import { KeyedHash } from "../../../simulation/keyed_hash.ts";
 import { RedisLink } from "../../../simulation/mesh/redis_link.ts";
 import { SimulatedEventLog } from "../../../simulation/mesh/simulated_event_log.ts";
+import { RankingsAwaitedError } from "../../../mesh/ports/shared_rankings.ts";
 import { SimulatedRankings } from "../../../simulation/mesh/simulated_rankings.ts";
 import { SimulatedRecordStore } from "../../../simulation/mesh/simulated_record_store.ts";
 import { SimulatedRedis } from "../../../simulation/mesh/simulated_redis.ts";
@@ -293,6 +294,24 @@ Deno.test("rankings are found by other gateways, also those made while the serve
   await clock.advance(500);
   await clock.settle(other.load(["r2"]));
   assert.equal(other.check("r2", "x"), "shown");
+});
+
+Deno.test("after a fail-over a ranking that is not there is awaited for two leases, then unknown", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const link = server.link();
+  const eventLog = await clock.settle(server.open(undefined, { link }));
+  const other = new SimulatedRankings(link, eventLog, 10_000);
+  redis.stop();
+  await assert.rejects(clock.settle(other.load(["r"])), { name: "LogUnavailableError" });
+  redis.start(0);
+  await clock.advance(19_000);
+  const error = await clock.settle(other.load(["r"])).catch((error) => error);
+  assert.ok(error instanceof RankingsAwaitedError, String(error));
+  assert.equal(error.retryAfterSeconds, 4);
+  await clock.advance(2_000);
+  await clock.settle(other.load(["r"]));
+  assert.equal(other.check("r", "x"), "unknown-ranking");
 });
 
 Deno.test("a mark that a fail-over has lost is noticed as a lost record is", async () => {

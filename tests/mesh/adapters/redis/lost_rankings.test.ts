@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import type { ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
 import type { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
 import { RedisSharedRankings } from "../../../../mesh/adapters/redis/redis_shared_rankings.ts";
+import { RankingsAwaitedError } from "../../../../mesh/ports/shared_rankings.ts";
 import {
   LogFullError,
   LogTailLostError,
@@ -37,10 +38,14 @@ async function callsOf({ commands }: RedisServer, command: string): Promise<numb
 }
 
 /** @param sharingMs Default: other gateways may append lost rankings again for ever. */
-async function gatewayOf(world: World, sharingMs = Infinity): Promise<RedisSharedRankings> {
+async function gatewayOf(
+  world: World,
+  sharingMs = Infinity,
+  leaseMs = 0,
+): Promise<RedisSharedRankings> {
   const server = await world.open();
   const eventLog = await world.log(server);
-  return new RedisSharedRankings({ server, eventLog, retainedMs: 60_000, sharingMs });
+  return new RedisSharedRankings({ server, eventLog, retainedMs: 60_000, sharingMs, leaseMs });
 }
 
 withPrograms((program: ServerProgram) => {
@@ -181,6 +186,33 @@ withPrograms((program: ServerProgram) => {
       const ofRanking = (await texts(log)).filter((record) => record !== "r2");
       assert.deepEqual(ofRanking, ["r", "event"]);
       for (const each of [own, other]) each.close();
+    },
+    debug,
+  );
+
+  test(
+    "for two leases of a new run, a ranking that is not there is awaited from a slow gateway",
+    async (world) => {
+      const own = await gatewayOf(world);
+      const [within, after] = [await gatewayOf(world, 0, Infinity), await gatewayOf(world, 0, 0)];
+      const gateways = [within, after];
+      await own.append(0, { rankingId: "r", items: [{ id: "a" }], bytes: text("r") });
+      for (const gateway of gateways) {
+        await gateway.load(["none"]);
+        assert.equal(gateway.check("none", "a"), "unknown-ranking", "no other run was before");
+      }
+      const server = await world.open();
+      await loseLog({ commands: server.commands, key: server.key("log:events") });
+      // An append of its own tells each of the new run.
+      for (const gateway of gateways) await gateway.appendOnce(0, [onceOf("other")], []);
+      const error = await within.load(["r"]).catch((error) => error);
+      assert.ok(error instanceof RankingsAwaitedError, String(error));
+      await after.load(["r"]);
+      assert.equal(after.check("r", "a"), "unknown-ranking");
+      await own.append(0, { rankingId: "r2", items: [{ id: "a" }], bytes: text("r2") });
+      await within.load(["r"]);
+      assert.equal(within.check("r", "a"), "shown");
+      for (const each of [own, ...gateways]) each.close();
     },
     debug,
   );

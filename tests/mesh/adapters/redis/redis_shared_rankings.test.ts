@@ -126,6 +126,14 @@ withPrograms((program: ServerProgram) => {
     assert.equal(other.rankings.check("r", UNLOGGED_ITEM), "item-not-shown");
   });
 
+  test("the mark of an unlogged ranking leaves the logged one of another gateway", async ({ own, other }) => {
+    await own.rankings.append(0, ranking("r", ["a"]));
+    await other.rankings.remember("r", [{ id: "b" }, { id: UNLOGGED_ITEM }]);
+    await other.rankings.load(["r"]);
+    const found = ["a", "b", UNLOGGED_ITEM].map((item) => other.rankings.check("r", item));
+    assert.deepEqual(found, ["shown", "item-not-shown", "item-not-shown"]);
+  });
+
   test("a ranking that the full log refuses is not known", async ({ own, other }) => {
     await assert.rejects(
       own.rankings.append(0, ranking("r", ["a"], BYTES_MAX + 1)),
