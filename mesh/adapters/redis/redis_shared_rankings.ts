@@ -132,8 +132,10 @@ export class RedisSharedRankings implements SharedRankings {
   }
 
   async load(rankingIds: readonly string[]): Promise<void> {
+    // All that are asked for are held together: the caller reads each of them.
+    const asked = new Map([...new Set(rankingIds)].map((id) => [id, this.#loaded.get(id)]));
     // A ranking that was not there may be there now, and one may be logged by now.
-    const ids = [...new Set(rankingIds)].filter((id) =>
+    const ids = [...asked.keys()].filter((id) =>
       this.check(id, UNLOGGED_ITEM) !== "item-not-shown"
     );
     if (ids.length === 0) return;
@@ -149,12 +151,13 @@ export class RedisSharedRankings implements SharedRankings {
         true,
       );
     });
-    ids.forEach((id, i) => {
+    ids.forEach((id, i) => asked.set(id, new Uint32Array(new Uint8Array(found[i] ?? []).buffer)));
+    for (const [id, hashes = new Uint32Array()] of asked) {
       this.#loaded.delete(id);
-      this.#loaded.set(id, new Uint32Array(new Uint8Array(found[i] ?? []).buffer));
-    });
+      this.#loaded.set(id, hashes);
+    }
     for (const id of this.#loaded.keys()) {
-      if (this.#loaded.size <= Math.max(LOADED_MAX, ids.length)) break;
+      if (this.#loaded.size <= Math.max(LOADED_MAX, asked.size)) break;
       this.#loaded.delete(id);
     }
     const isMissing = ids.some((id) => !this.#loaded.get(id)?.length && !this.#unshared.has(id));

@@ -134,6 +134,31 @@ withPrograms((program: ServerProgram) => {
     assert.deepEqual(found, ["shown", "item-not-shown", "item-not-shown"]);
   });
 
+  test("all rankings of a load are known after it, also where there is room for no more", async ({ own, other: { rankings } }) => {
+    for (const id of ["r1", "r2"]) await own.rankings.append(0, ranking(id, ["a"]));
+    await rankings.load(["r1"]);
+    await rankings.load(Array.from({ length: 9_999 }, (_, i) => `none ${i}`));
+    await rankings.load(["r1", "r2"]);
+    for (const id of ["r1", "r2"]) assert.equal(rankings.check(id, "a"), "shown", id);
+  });
+
+  test("an append that fails beside a load leaves its rankings known", async ({ server, own }) => {
+    for (const id of ["r1", "r2"]) await own.rankings.append(0, ranking(id, ["a"]));
+    const failure = new LogUnavailableError("the log", "Send it again.", "no replica", true);
+    const eventLog = { refusal: () => undefined, appendOnce: () => Promise.reject(failure) };
+    const other = new RedisSharedRankings({
+      server,
+      eventLog: eventLog as unknown as RedisEventLog,
+      retainedMs: RETAINED_MS,
+    });
+    await other.load(["r1"]);
+    const loading = other.load(["r1", "r2"]);
+    await assert.rejects(other.appendOnce(0, [], ["r1"]), LogUnavailableError);
+    await loading;
+    for (const id of ["r1", "r2"]) assert.equal(other.check(id, "a"), "shown", id);
+    other.close();
+  });
+
   test("a ranking that the full log refuses is not known", async ({ own, other }) => {
     await assert.rejects(
       own.rankings.append(0, ranking("r", ["a"], BYTES_MAX + 1)),
