@@ -12,7 +12,7 @@ for (const scenario of shippedScenarios) {
   Deno.test(`no promise is broken in the scenario ${scenario.name}: ${scenario.description}`, async () => {
     const { failure, seedsTried } = await runCampaign({
       doubleEvery: 0,
-      scenario: { ...scenario, forMs: Math.min(scenario.forMs, 8_000) },
+      scenario: { ...scenario, forMs: Math.min(scenario.forMs, 5_000) },
       seeds: [1],
     });
     assert.equal(failure, undefined);
