@@ -99,6 +99,8 @@ export class ServerRuns {
   readonly #connection: RedisConnection;
   readonly #prefix: string;
   #entered: ServerRun | undefined;
+  /** All callers share one script: its answer has the notes of hundreds of runs. */
+  #entering: Promise<ServerRun> | undefined;
   /** When the run was entered, on the monotonic clock, ms. */
   #enteredAtMs = 0;
   /** The run that was entered last; "" before the first one. */
@@ -130,6 +132,11 @@ export class ServerRuns {
    */
   async current(): Promise<ServerRun> {
     if (this.#entered !== undefined && this.#connection.isReady) return this.#entered;
+    this.#entering ??= this.#enter().finally(() => this.#entering = undefined);
+    return await this.#entering;
+  }
+
+  async #enter(): Promise<ServerRun> {
     const [id, ...notes] = await enterScript.run(
       this.#connection,
       [this.key],
@@ -156,6 +163,7 @@ export class ServerRuns {
   /** Forgets the run, after the server said that another one is current. */
   leave(): void {
     this.#entered = undefined;
+    this.#entering = undefined;
   }
 
   /** Has the ends of a log noted from now on. */

@@ -51,6 +51,15 @@ async function gatewayOf(
 withPrograms((program: ServerProgram) => {
   const test = testsOf(program);
 
+  test("callers that come while a run is entered share its script", async (world) => {
+    const server = await world.open();
+    const before = await callsOf(server, "evalsha");
+    server.runs.leave();
+    const runs = await Promise.all(Array.from({ length: 100 }, () => server.runs.current()));
+    assert.equal(new Set(runs).size, 1);
+    assert.equal(await callsOf(server, "evalsha") - before, 1);
+  });
+
   test("rankings that a failover loses are appended again by themselves, once each", async (world) => {
     const log = await world.log(await world.open());
     await log.append(0, [text("event")]);
