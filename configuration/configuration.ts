@@ -73,6 +73,8 @@ export interface CairnConfiguration {
   readonly partitions: PartitionCounts;
   /** The partitionings before it, oldest first; empty = the partitioning of the file. */
   readonly earlierPartitions: readonly PartitionCounts[];
+  /** Time after a ranking within which its events may still be learned from, ms. */
+  readonly learnedWithinMs: number;
   /** Bounds that the joiners of a partitioning share. */
   readonly joinerBounds: JoinerBounds;
   /** Trainers, each with a dense model, among which the partitions of the example log are dealt. */

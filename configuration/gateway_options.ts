@@ -19,6 +19,9 @@ const [GENERATIONS, GENERATIONS_SURE] = [8, 7];
  */
 const RANKINGS_BYTES_SHARE = (4 / 9) * (GENERATIONS / GENERATIONS_SURE);
 
+/** Time for which gateways know rankings of each other beyond the last event on them, ms. */
+const KNOWN_BEYOND_MS = 60_000;
+
 /** Rankings that the gateway must remember to know every ranking that the joiner holds. */
 export function rankingsCovering({ impressionsMax }: Pick<CairnFile["joiner"], "impressionsMax">) {
   return GENERATIONS * Math.ceil(impressionsMax / GENERATIONS_SURE);
@@ -28,6 +31,8 @@ export function rankingsCovering({ impressionsMax }: Pick<CairnFile["joiner"], "
 export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
   const { gateway, joiner } = file;
   const rankingsMax = rankingsCovering(joiner);
+  const learnedMs = learnedWithinMs(joiner);
+  const { within: withinMs = learnedMs } = gateway.eventsWithoutRanking;
   return {
     apiKeys: gateway.apiKeys,
     bodyBytesMax: gateway.bodyMax,
@@ -38,12 +43,12 @@ export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
     eventsRememberedMax: gateway.eventsRememberedMax ?? rankingsMax,
     rankingsRememberedMax: gateway.rankingsRememberedMax ?? rankingsMax,
     rankingsBytesMax: Math.ceil(joiner.impressionsBytesMax * RANKINGS_BYTES_SHARE),
+    knownMs: Math.max(learnedMs, withinMs) + joiner.clockSkewMax + KNOWN_BEYOND_MS,
     unknownRankings: gateway.unknownRankings,
     windowMs: joiner.window,
     eventsWithoutRanking: {
       match: gateway.eventsWithoutRanking.match,
-      withinMs: gateway.eventsWithoutRanking.within ??
-        Math.max(joiner.window, ...Object.values(joiner.lateLabels)),
+      withinMs,
       negatives: gateway.eventsWithoutRanking.negatives,
       uniformShare: gateway.eventsWithoutRanking.uniformShare,
       itemsSeen: gateway.eventsWithoutRanking.itemsSeen,
@@ -61,6 +66,11 @@ export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
   };
 }
 
+/** Time after a ranking within which its events may still be learned from, ms. */
+export function learnedWithinMs({ window, lateLabels }: CairnFile["joiner"]): number {
+  return Math.max(window, ...Object.values(lateLabels));
+}
+
 /** Shortest time between two releases of the logs by an erasure, ms. */
 const RELEASE_MS_MIN = 1_000;
 /** Time that an erasure takes besides the retention of logs and snapshots, ms. */
@@ -71,14 +81,14 @@ const ERASURE_MARGIN_MS = 60_000;
  * example log and old snapshots go when as many newer snapshots as are retained were taken.
  */
 function erasureOptionsOf({ joiner, storage }: CairnFile): GatewayOptions["erasure"] {
-  const windowMs = Math.max(joiner.window, ...Object.values(joiner.lateLabels));
+  const learnedMs = learnedWithinMs(joiner);
   if (storage.kind === "memory") {
-    return { retentionMs: windowMs + ERASURE_MARGIN_MS, releaseMs: RELEASE_MS_MIN };
+    return { retentionMs: learnedMs + ERASURE_MARGIN_MS, releaseMs: RELEASE_MS_MIN };
   }
   const { interval, spread, retained } = storage.snapshots;
   const snapshotsMs = (retained + 1) * (interval + spread);
   return {
-    retentionMs: windowMs + snapshotsMs + ERASURE_MARGIN_MS,
+    retentionMs: learnedMs + snapshotsMs + ERASURE_MARGIN_MS,
     releaseMs: Math.max(RELEASE_MS_MIN, interval),
   };
 }

@@ -34,6 +34,8 @@ export interface GatewayOptions {
   readonly rankingsRememberedMax: number;
   /** Memory for the items of remembered rankings, bytes; at this bound the oldest are forgotten. */
   readonly rankingsBytesMax: number;
+  /** Time for which gateways on Redis know rankings, and ids of events, of each other, ms. */
+  readonly knownMs: number;
   /**
    * Treatment of an event whose ranking is not remembered here: `refuse` answers with a problem;
    * `accept` lets the joiner decide.

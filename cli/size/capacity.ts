@@ -33,7 +33,10 @@ export interface PlannedConfiguration {
   readonly otherRow: RowMemory | undefined;
   /** Memory that the training tables claim without rows. */
   readonly emptyTablesBytes: number;
-  readonly windowSeconds: number;
+  /** Time for which joiners keep rankings. */
+  readonly openSeconds: number;
+  /** Time for which gateways know rankings and events of each other; absent without Redis. */
+  readonly knownSeconds?: number;
   /** Share of the items without an action that become examples. */
   readonly negativeShare: number;
   readonly tablesBytesMax: number;
@@ -52,6 +55,12 @@ export interface Capacity {
   /** By part, bytes. */
   readonly memory: Readonly<Record<MemoryPart, number>>;
   readonly memoryBytes: number;
+  /** Memory of the Redis server, bytes; absent without one. */
+  readonly redis?: {
+    readonly logsMax: number;
+    /** Keys by which gateways know rankings and events of each other. */
+    readonly known: number;
+  };
   readonly disk: {
     /** Written in a day; the logs are trimmed as they are learned. */
     readonly writtenPerDay: number;
@@ -91,6 +100,8 @@ export type MemoryPart =
 /** Share of a host's cores and of its memory that is planned with: bursts need the rest. */
 const CORES_SHARE = 0.6;
 const MEMORY_SHARE = 0.75;
+/** Memory of the keys by which gateways know a ranking, each of its items, and an event. */
+const [KNOWN_RANKING_BYTES, KNOWN_ITEM_BYTES, KNOWN_EVENT_BYTES] = [200, 4, 300];
 const DAY_SECONDS = 86_400;
 const HOUR_SECONDS = 3_600;
 
@@ -113,7 +124,7 @@ export function capacityOf(
   const passive = Math.max(0, candidates - eventsPerRanking);
   const examplesPerSecond = events + rankingsPerSecond * passive * planned.negativeShare;
   const rankingBytes = measured.rankingLogBytes + candidates * measured.candidateLogBytes;
-  const openBytes = rankingsPerSecond * planned.windowSeconds * rankingBytes;
+  const openBytes = rankingsPerSecond * planned.openSeconds * rankingBytes;
   const trainingTables = planned.emptyTablesBytes +
     sum(({ rows, row }) => rows * row.trainingBytes);
   const servingTables = sum(({ rows, row }) => rows * row.servingBytes);
@@ -132,6 +143,9 @@ export function capacityOf(
       events * measured.eventMicros) / 1e6,
     learning: examplesPerSecond * measured.exampleMicros / 1e6,
   };
+  const { knownSeconds, logBytesMax } = planned;
+  const knownBytes = rankingsPerSecond * (KNOWN_RANKING_BYTES + candidates * KNOWN_ITEM_BYTES) +
+    events * KNOWN_EVENT_BYTES;
   const hosts = hostsFor({ memory, memoryBytes, cores, ...planned }, host, measured);
   const hostHours = hosts.all / (rankingsPerSecond * HOUR_SECONDS) * 1e6;
   return {
@@ -139,10 +153,13 @@ export function capacityOf(
     examplesPerSecond,
     memory,
     memoryBytes,
+    ...(knownSeconds !== undefined && {
+      redis: { logsMax: 2 * logBytesMax, known: knownSeconds * knownBytes },
+    }),
     disk: {
       writtenPerDay: DAY_SECONDS * (rankingsPerSecond * rankingBytes +
         events * measured.eventLogBytes + examplesPerSecond * measured.exampleLogBytes),
-      logsMax: 2 * planned.logBytesMax,
+      logsMax: 2 * logBytesMax,
       snapshots: (planned.snapshotsRetained + 1) * memory["training tables"],
       profiles: (items + users) * measured.profileBytes,
     },
@@ -208,11 +225,11 @@ function warningsOf(
       : ["The rows do not fit into embeddings.bytesMax: rows are evicted. Raise it."]),
     ...(openBytes <= openBytesMax ? [] : [
       "The open rankings do not fit into joiner.impressionsBytesMax: the oldest are decided early. " +
-      "Raise it, or shorten joiner.window.",
+      "Raise it, or shorten joiner.window and joiner.lateLabels.",
     ]),
     ...(openBytes <= 0.75 * logBytesMax ? [] : [
       "The open rankings fill the event log beyond three quarters. Raise storage.logBytesMax, or " +
-      "shorten joiner.window.",
+      "shorten joiner.window and joiner.lateLabels.",
     ]),
   ];
 }

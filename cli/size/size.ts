@@ -40,7 +40,7 @@ export async function size(flags: SizeFlags, output: Output): Promise<void> {
 /** The figures of a configuration that the sheet needs. */
 export function plannedConfiguration(configuration: CairnConfiguration): PlannedConfiguration {
   const rowsByClass = measureRowMemory(configuration);
-  const { features, embeddingShard, joiner, storage } = configuration;
+  const { features, embeddingShard, joiner, storage, gateway } = configuration;
   const { classes, bytesMax } = embeddingShard.tables;
   const rowOf = (wanted: (slot: SlotDefinition) => boolean): RowMemory | undefined => {
     const rows = features.schema.slots.filter(wanted).flatMap(({ number }) => {
@@ -57,11 +57,12 @@ export function plannedConfiguration(configuration: CairnConfiguration): Planned
     userRow: rowOf((slot) => isId(slot, "user")),
     otherRow: rowOf((slot) => slot.kind !== "id"),
     emptyTablesBytes: measureEmptyTables(configuration),
-    windowSeconds: joiner.windowMs / 1000,
+    openSeconds: configuration.learnedWithinMs / 1000,
     negativeShare: joiner.negativeSampling.rate,
     tablesBytesMax: bytesMax * configuration.shardCount,
     openBytesMax: configuration.joinerBounds.impressionsBytesMax,
     logBytesMax: storage.kind === "directory" ? storage.logBytesMax : 0,
+    ...(storage.kind === "directory" && storage.redis && { knownSeconds: gateway.knownMs / 1000 }),
     snapshotsRetained: storage.kind === "directory" ? storage.snapshots.retained : 0,
     cachesBytesMax: features.itemCacheBytesMax,
     servingReplicas: configuration.servingReplicas,
@@ -70,7 +71,8 @@ export function plannedConfiguration(configuration: CairnConfiguration): Planned
 }
 
 function sheet(load: Load, capacity: Capacity, { hostCores, hostMemory }: SizeFlags): string {
-  const { rows, examplesPerSecond, memory, memoryBytes, disk, cores, hosts, perMillion } = capacity;
+  const { rows, examplesPerSecond, memory, memoryBytes, redis, disk } = capacity;
+  const { cores, hosts, perMillion } = capacity;
   const { processor, date, load: machineLoad, command } = coefficients;
   const number = (value: number) => value.toLocaleString("en", { maximumSignificantDigits: 3 });
   const line = (name: string, value: string) => `  ${name.padEnd(22)} ${value}\n`;
@@ -80,6 +82,9 @@ function sheet(load: Load, capacity: Capacity, { hostCores, hostMemory }: SizeFl
     `${number(examplesPerSecond)} examples a second\n\n` +
     `Memory of one process with everything: ${sizeText(memoryBytes)}\n` +
     Object.entries(memory).map(([part, bytes]) => line(part, sizeText(bytes))).join("") +
+    (redis === undefined ? "" : "\nMemory of Redis\n" +
+      line("logs, at most", sizeText(redis.logsMax)) +
+      line("known rankings, events", sizeText(redis.known))) +
     "\nDisk\n" +
     line("written in a day", sizeText(disk.writtenPerDay)) +
     line("logs, at most", sizeText(disk.logsMax)) +

@@ -46,9 +46,6 @@ import { type BlobStorage, type MeshStorage, openBlobStorage, openStorage } from
 import type { SharedStorage } from "./shared_storage.ts";
 import type { WorkerSetup } from "./worker.ts";
 
-/** Time for which gateways know rankings beyond the window of the joiner, ms. */
-const KNOWN_BEYOND_MS = 60_000;
-
 export interface MachineOptions {
   /** Takes the current step of the start, in words. */
   readonly onStep?: ((step: string) => void) | undefined;
@@ -139,7 +136,7 @@ export async function openHostMachine(
 }
 
 async function openAllStores(
-  { storage, partitions, mesh, joiner }: CairnConfiguration,
+  { storage, partitions, mesh, gateway }: CairnConfiguration,
   telemetry: PrometheusTelemetry,
   manyThreads: boolean,
 ): Promise<MeshStorage> {
@@ -147,7 +144,7 @@ async function openAllStores(
     storage,
     mesh: mesh?.id ?? "cairn",
     isOnlyProcess: mesh === undefined,
-    knownMs: joiner.windowMs + joiner.clockSkewMsMax + KNOWN_BEYOND_MS,
+    knownMs: gateway.knownMs,
     ...(mesh && { leaseMs: mesh.leaseMs }),
     partitions,
     sharesRankings: mesh?.hosts.filter(({ roles }) => roles.includes("serving")).length !== 1,

@@ -41,6 +41,7 @@ export const fixtureOptions: GatewayOptions = {
   rankingsRememberedMax: 100_000,
   rankingsBytesMax: 1 << 28,
   unknownRankings: "refuse",
+  knownMs: 90_000,
   windowMs: 30_000,
   valueBounds: {},
   eventsWithoutRanking: {

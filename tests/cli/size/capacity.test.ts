@@ -24,7 +24,7 @@ const planned: PlannedConfiguration = {
   userRow: row,
   otherRow: undefined,
   emptyTablesBytes: 1_000,
-  windowSeconds: 60,
+  openSeconds: 60,
   negativeShare: 1,
   tablesBytesMax: 100 * GIB,
   openBytesMax: 100 * GIB,
@@ -73,6 +73,16 @@ Deno.test("the price of a million rankings is that of its host hours", () => {
     coefficients,
   );
   assert.equal(free.price, undefined);
+});
+
+Deno.test("a Redis server keeps the logs, and keys of all rankings and events of the time of late labels", () => {
+  const [knownSeconds, logBytesMax] = [7 * 86_400, 2 ** 30];
+  const late = { ...planned, knownSeconds, logBytesMax };
+  const shop = { ...load, rankingsPerSecond: 10, candidates: 20, eventsPerRanking: 0.2 };
+  const { redis } = capacityOf(shop, late, host, coefficients);
+  const known = knownSeconds * (10 * (200 + 20 * 4) + 2 * 300);
+  assert.deepEqual(redis, { logsMax: 2 * logBytesMax, known });
+  assert.equal(capacityOf(shop, planned, host, coefficients).redis, undefined);
 });
 
 Deno.test("each limit that the load exceeds has a warning with its remedy", () => {
