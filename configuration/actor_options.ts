@@ -12,7 +12,7 @@ import { userSlotsOf } from "../kernels/features/user_slots.ts";
 import { ownerOf, slotNumber } from "./feature_schema.ts";
 import { labelMaxOf, labelRulesOf } from "./label_rules.ts";
 import { embeddingDimOf, outlivesOf, rowClassesOf, rowLayoutOf } from "./row_classes.ts";
-import { gatewayOptionsOf, learnedWithinMs } from "./gateway_options.ts";
+import { gatewayOptionsOf, learnedWithinMs, stopAfterMsOf } from "./gateway_options.ts";
 import { keepersOf } from "./kept_features.ts";
 import { attributeTypesOf } from "./scenarios.ts";
 import type { CairnFile } from "./schema.ts";
@@ -187,7 +187,7 @@ export function actorOptionsOf(
       explanationsWaitingMax: EXPLAINING_MAX,
     },
     storage: file.storage,
-    http: { host: gateway.host, port: gateway.port },
+    http: { host: gateway.host, port: gateway.port, stopAfterMs: stopAfterMsOf(file) },
     gateway: gatewayOptions,
     compared: comparedSectionsOf(file),
   };

@@ -117,7 +117,12 @@ export interface CairnConfiguration {
   readonly storage: StorageSection;
   /** Settings that are valid but usually a mistake: lines for the log at start, with remedies. */
   readonly warnings: readonly string[];
-  readonly http: { readonly host: string; readonly port: number };
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    /** Time that load balancers have to notice that the process stops, ms. */
+    readonly stopAfterMs: number;
+  };
   readonly gateway: GatewayOptions;
   /** Sections of the file for comparison with those of other hosts. */
   readonly compared: ComparedSections;

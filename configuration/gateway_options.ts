@@ -71,6 +71,16 @@ export function learnedWithinMs({ window, lateLabels }: CairnFile["joiner"]): nu
   return Math.max(window, ...Object.values(lateLabels));
 }
 
+/** Time in which load balancers with their defaults leave out a host that is not ready, ms. */
+const LEFT_OUT_MS = 10_000;
+
+/** Time that load balancers have to leave a process out before it stops, ms. */
+export function stopAfterMsOf({ gateway, mesh }: CairnFile): number {
+  const serving = Object.values(mesh?.hosts ?? {}).filter(({ roles }) => roles.includes("serving"));
+  // Without another host that serves, requests would fail all the same.
+  return gateway.stopAfter ?? (serving.length > 1 ? LEFT_OUT_MS : 0);
+}
+
 /** Shortest time between two releases of the logs by an erasure, ms. */
 const RELEASE_MS_MIN = 1_000;
 /** Time that an erasure takes besides the retention of logs and snapshots, ms. */

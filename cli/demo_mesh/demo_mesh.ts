@@ -141,6 +141,7 @@ async function demoIn(folder: string, flags: DemoMeshFlags, steps: Steps): Promi
     new Map(demoHosts.serving.map((host) => [host, ports.get(host) ?? 0])),
     (reason) => output.err(`an attempt at a ranking failed: ${reason}\n`),
   );
+  cleanup.defer(() => gateways.close());
   const shoppers = new Shoppers({
     gateways,
     audience: new Audience(demoAudience, new SeededRandom(flags.seed)),
@@ -162,7 +163,6 @@ async function demoIn(folder: string, flags: DemoMeshFlags, steps: Steps): Promi
     return { ...told, away: await hostsAway(scene) };
   };
   const { quiet, movesOf, away, ...counts } = await Promise.race([toTheEnd(), hosts.failure]);
-  gateways.close();
   const summary: DemoMeshSummary = {
     hosts: allHosts.length,
     moves: watch.moves,
@@ -221,11 +221,9 @@ async function tell(scene: Scene) {
   let restarts = 0;
   for (const host of flags.short === true ? [] : allHosts) {
     steps.say(`restart ${host}`);
-    await gateways.leaveOut(host);
     const { code } = await hosts.end(host, "SIGTERM");
     if (code !== 0) throw new CommandError(`Host ${host} has stopped with exit code ${code}.`);
     await hosts.start(host);
-    gateways.takeIn(host);
     restarts++;
     await pause(SETTLE_MS);
   }

@@ -1,6 +1,6 @@
 /**
- * The gateways of a mesh behind a balancer, as a client or a load balancer has it: a gateway that
- * fails is left out until its health page answers again, and the request goes to another one.
+ * The gateways of a mesh behind a load balancer: one whose connections fail, or whose health page
+ * says that it is not ready, is left out until the page says that it is again.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Ranking } from "../../actors/ranker/protocol.ts";
@@ -14,12 +14,11 @@ interface Gateway {
   readonly host: string;
   readonly url: string;
   isUp: boolean;
-  inFlight: number;
   /** Monotonic ms of the last kill; -Infinity before. */
   killedAtMs: number;
 }
 
-/** Pause between two looks at a gateway that is left out, ms. */
+/** Pause between two looks at the health of a gateway, ms. */
 const HEALTH_POLL_MS = 100;
 /** Pause before a request is sent again, ms. */
 const RETRY_MS = 50;
@@ -38,7 +37,8 @@ export class Gateways {
   rankErrors = 0;
   readonly #onRankError: (reason: string) => void;
   #next = 0;
-  #closed = false;
+  readonly #closing = new AbortController();
+  readonly #watches: Promise<void>;
 
   /**
    * @param ports HTTP port of each gateway, by host.
@@ -50,9 +50,9 @@ export class Gateways {
       host,
       url: `http://127.0.0.1:${port}`,
       isUp: true,
-      inFlight: 0,
       killedAtMs: -Infinity,
     }));
+    this.#watches = Promise.all(this.#gateways.map((each) => this.#watch(each))).then(() => {});
   }
 
   async rank(request: RankRequest): Promise<Ranking> {
@@ -77,27 +77,14 @@ export class Gateways {
     if (gateway !== undefined) gateway.killedAtMs = performance.now();
   }
 
-  /** Sends nothing more to the host; resolves when it has answered everything. */
-  async leaveOut(host: string): Promise<void> {
-    const gateway = this.#gateways.find((each) => each.host === host);
-    if (gateway === undefined) return;
-    gateway.isUp = false;
-    while (gateway.inFlight > 0) await pause(RETRY_MS);
-  }
-
-  /** Sends requests to the host again once it is healthy. */
-  takeIn(host: string): void {
-    const gateway = this.#gateways.find((each) => each.host === host);
-    if (gateway !== undefined) void this.#waitFor(gateway);
-  }
-
   /** Whether a gateway gets no requests now; false for other hosts. */
   isLeftOut(host: string): boolean {
     return this.#gateways.some((each) => each.host === host && !each.isUp);
   }
 
-  close(): void {
-    this.#closed = true;
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#watches;
   }
 
   async #send<T>(path: string, body: unknown, isRanking: boolean): Promise<T> {
@@ -116,10 +103,8 @@ export class Gateways {
             this.rankErrors++;
             this.#onRankError(reasonOf(error));
           }
-          if (gateway.isUp && error instanceof TypeError) {
-            gateway.isUp = false; // the connection failed
-            void this.#waitFor(gateway);
-          } else await pause(RETRY_MS);
+          if (error instanceof TypeError) gateway.isUp = false; // the connection failed
+          await pause(RETRY_MS);
         }
       }
       if (performance.now() - beganMs > GIVE_UP_MS) {
@@ -133,18 +118,16 @@ export class Gateways {
     return up.length === 0 ? undefined : present(up[this.#next++ % up.length], "one is up");
   }
 
-  async #waitFor(gateway: Gateway): Promise<void> {
-    while (!this.#closed) {
-      const isReady = await fetch(`${gateway.url}/health/ready`)
+  /** Looks at the health of a gateway, again and again. */
+  async #watch(gateway: Gateway): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      gateway.isUp = await fetch(`${gateway.url}/health/ready`, { signal })
         .then(async (response) => {
           await response.body?.cancel();
           return response.ok;
         }, () => false);
-      if (isReady) {
-        gateway.isUp = true;
-        return;
-      }
-      await pause(HEALTH_POLL_MS);
+      await pause(HEALTH_POLL_MS, undefined, { signal }).catch(() => {});
     }
   }
 }
@@ -155,20 +138,15 @@ export class RefusedError extends Error {
 }
 
 async function post<T>(gateway: Gateway, path: string, body: unknown): Promise<T> {
-  gateway.inFlight++;
-  try {
-    const response = await fetch(gateway.url + path, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    const text = await response.text();
-    if (response.ok) return JSON.parse(text) as T;
-    const reason = `${gateway.host} answered ${path} with ${response.status}: ${text}`;
-    throw response.status < 500 && !later.includes(response.status)
-      ? new RefusedError(reason)
-      : new Error(reason);
-  } finally {
-    gateway.inFlight--;
-  }
+  const response = await fetch(gateway.url + path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const text = await response.text();
+  if (response.ok) return JSON.parse(text) as T;
+  const reason = `${gateway.host} answered ${path} with ${response.status}: ${text}`;
+  throw response.status < 500 && !later.includes(response.status)
+    ? new RefusedError(reason)
+    : new Error(reason);
 }

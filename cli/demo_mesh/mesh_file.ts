@@ -70,6 +70,8 @@ export function meshFile(demo: string, redisUrl: string, free: readonly number[]
   document.set("placement", { kind: "singleThread" });
   document.setIn(["shards", "count"], 9);
   document.setIn(["gateway", "deadline"], "8s");
+  // The balancer of the demo looks ten times a second.
+  document.setIn(["gateway", "stopAfter"], "2s");
   document.setIn(["joiner", "window"], "60s");
   document.setIn(["joiner", "partitions"], 4);
   // Fresher than by default, for more messages between the hosts.

@@ -2,7 +2,7 @@
  * The work of `cairn node`.
  */
 import { beginThreads } from "../../server/machine/begin_threads.ts";
-import { stopSignal } from "../../server/machine/stop_signal.ts";
+import { CTRL_C, stopSignal } from "../../server/machine/stop_signal.ts";
 import { withHost } from "../../server/machine/with_host.ts";
 import { StoppedEarlyError } from "../../server/machine/with_process.ts";
 import type { Output } from "../command_line.ts";
@@ -22,11 +22,11 @@ export async function runNode(flags: NodeFlags, output: Output): Promise<void> {
     configuration,
     host,
     { writeLog: output.err, logLevelMin: "info", stopping, threads },
-    async ({ url, mesh: { serving } }) => {
+    async ({ url, mesh: { serving }, leave }) => {
       const where = url === undefined ? "without HTTP" : `on ${url}`;
       const state = serving === undefined ? `Host ${host} runs` : `Cairn serves as host ${host}`;
       notice(output, `${state} ${where}. Ctrl-C stops it.`);
-      await stopping;
+      if (await stopping !== CTRL_C) await leave();
     },
   ).catch((error) => {
     if (!(error instanceof StoppedEarlyError)) throw error;

@@ -2,7 +2,7 @@
  * The work of `cairn serve`.
  */
 import { beginThreads } from "../../server/machine/begin_threads.ts";
-import { stopSignal } from "../../server/machine/stop_signal.ts";
+import { CTRL_C, stopSignal } from "../../server/machine/stop_signal.ts";
 import { StoppedEarlyError, withServer } from "../../server/machine/with_server.ts";
 import type { Output } from "../command_line.ts";
 import { isImportOpen } from "../import/checkpoint.ts";
@@ -31,7 +31,7 @@ export async function serve(flags: ServeFlags, output: Output): Promise<void> {
   await withServer(
     configuration,
     { writeLog: output.err, logLevelMin: "info", stopping, threads },
-    async ({ url }) => {
+    async ({ url, leave }) => {
       const { docsPage, console } = configuration.gateway;
       const pages = [
         ...(docsPage ? [`to try it: ${url}/`] : []),
@@ -54,7 +54,7 @@ export async function serve(flags: ServeFlags, output: Output): Promise<void> {
             "in the configuration keeps it.",
         );
       }
-      await stopping;
+      if (await stopping !== CTRL_C) await leave();
     },
   ).catch((error) => {
     if (!(error instanceof StoppedEarlyError)) throw error;

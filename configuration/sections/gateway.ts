@@ -18,6 +18,9 @@ export const gatewaySection = z.strictObject({
       "Maximum size of the bodies of all requests in progress, at least `bodyMax`; further requests get status 429.",
     ),
   deadline: duration("1ms", "10m").default(1000).describe("Time limit of a request."),
+  stopAfter: duration("0ms", "10m").optional().describe(
+    "Time for which a server answers on after SIGTERM while /health/ready is 503, so that load balancers leave it out before it refuses requests. Default: 10s where the mesh has another serving host, else 0ms.",
+  ),
   requestsInFlightMax: z.int().min(1).max(1_000_000).default(1024)
     .describe("Maximum of requests in progress; further requests get status 429."),
   timestampAheadMax: duration("0ms", "365d").default(60_000)

@@ -83,7 +83,7 @@ export class HttpConnection {
       this.#quietLooks = 0;
       unanswered.shift();
       if (!outgoing.writableEnded) hungUp.abort();
-      const next = this.#socket.destroyed ? undefined : unanswered.at(0);
+      const next = this.#socket.writable ? unanswered.at(0) : undefined;
       next?.begin(next.hungUp);
     });
     unanswered.push({ outgoing, hungUp, begin });

@@ -3,6 +3,7 @@
  *
  *     starting   answers 503 `not-ready` with the progress of the start; /health/live is 200
  *     serving    passes requests to the gateway
+ *     leaving    does so while /health/ready is 503, and closes connections behind their answers
  *     stopping   answers new requests 503 `unavailable`; requests in progress may end
  *     closed     connections are gone, or end with the process
  *
@@ -24,13 +25,15 @@ export interface HttpPortOptions {
   readonly port: number;
   /** Where an operator chooses the port, for the error of one that is taken. */
   readonly setting: string;
+  /** Time that load balancers have to notice that the process stops, ms. */
+  readonly stopAfterMs: number;
   /** Time that requests in progress have to end when the port closes, ms. */
   readonly drainMs: number;
 }
 
 type State =
   | { readonly kind: "starting"; readonly progress: string }
-  | { readonly kind: "serving"; readonly fetch: Fetch }
+  | { readonly kind: "serving" | "leaving"; readonly fetch: Fetch }
   | { readonly kind: "stopping" }
   | { readonly kind: "closed" };
 
@@ -52,6 +55,7 @@ interface PendingRequest {
 }
 
 export class HttpPort {
+  readonly #stopAfterMs: number;
   readonly #drainMs: number;
   /** In no order: an ended request gives its index to the last one. */
   readonly #pending: PendingRequest[] = [];
@@ -59,7 +63,8 @@ export class HttpPort {
   #state: State = { kind: "starting", progress: "the port is open" };
   #onDrained: (() => void) | undefined;
 
-  private constructor(drainMs: number) {
+  private constructor({ stopAfterMs, drainMs }: Pick<HttpPortOptions, "stopAfterMs" | "drainMs">) {
+    this.#stopAfterMs = stopAfterMs;
     this.#drainMs = drainMs;
   }
 
@@ -68,8 +73,9 @@ export class HttpPort {
    *
    * @throws {ListenError} When the address is taken or not this machine's.
    */
-  static async open({ host, port, setting, drainMs }: HttpPortOptions): Promise<HttpPort> {
-    const opened = new HttpPort(drainMs);
+  static async open(options: HttpPortOptions): Promise<HttpPort> {
+    const { host, port, setting, drainMs } = options;
+    const opened = new HttpPort(options);
     try {
       opened.#server = await HttpServer.listen(
         {
@@ -116,6 +122,17 @@ export class HttpPort {
   }
 
   /**
+   * Lets load balancers leave the process out before it refuses a request: `/health/ready` is 503,
+   * all else is answered, and no connection is kept behind its answer. Resolves after the time that
+   * they have.
+   */
+  async leave(): Promise<void> {
+    if (this.#state.kind !== "serving" || this.#stopAfterMs === 0) return;
+    this.#state = { kind: "leaving", fetch: this.#state.fetch };
+    await new Promise<void>((left) => Deno.unrefTimer(setTimeout(left, this.#stopAfterMs)));
+  }
+
+  /**
    * Refuses new requests, lets the ones in progress end within `drainMs`, answers the others with
    * 503, and closes the connections. Resolves within `drainMs` and a second.
    */
@@ -139,8 +156,11 @@ export class HttpPort {
   }
 
   #answer(request: Request): Response | Promise<Response> {
-    if (this.#state.kind !== "serving") return this.#refuse(request);
-    const { fetch } = this.#state;
+    const state = this.#state;
+    if (state.kind !== "serving" && state.kind !== "leaving") return this.#refuse(request);
+    if (state.kind === "leaving" && pathOf(request) === "/health/ready") {
+      return this.#refuse(request);
+    }
     return new Promise((resolve, reject) => {
       const pending = { refuse: () => resolve(this.#refuse(request)), index: this.#pending.length };
       this.#pending.push(pending);
@@ -148,8 +168,13 @@ export class HttpPort {
         this.#remove(pending);
         settle();
       };
-      Promise.try(fetch, request).then(
-        (response) => end(() => resolve(response)),
+      Promise.try(state.fetch, request).then(
+        (response) => {
+          if (this.#state.kind !== "serving") {
+            TextResponse.addHeader(response, "connection", "close");
+          }
+          end(() => resolve(response));
+        },
         (error) => end(() => reject(error)),
       );
     });
@@ -165,7 +190,7 @@ export class HttpPort {
   }
 
   #refuse(request: Request): Response {
-    if (new URL(request.url).pathname === "/health/live") {
+    if (pathOf(request) === "/health/live") {
       return TextResponse.json({ status: "live" });
     }
     const state = this.#state;
@@ -174,6 +199,10 @@ export class HttpPort {
       : ["unavailable", "The server is stopping. Send the request again when it has restarted."];
     return new ProblemError(kind, detail).response(undefined, [["connection", "close"]]);
   }
+}
+
+function pathOf({ url }: Request): string {
+  return new URL(url).pathname;
 }
 
 /** Waits for `work` for at most `ms`. */

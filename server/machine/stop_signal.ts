@@ -4,7 +4,10 @@
  */
 import { launcherEnd } from "./launcher.ts";
 
-const signals: readonly Deno.Signal[] = ["SIGINT", "SIGTERM"];
+/** The reason of a stop at a terminal, which should be quick. */
+export const CTRL_C = "SIGINT";
+
+const signals: readonly Deno.Signal[] = [CTRL_C, "SIGTERM"];
 
 /**
  * Copies of one signal arrive within this time, ms: Ctrl-C reaches the whole process group, and

@@ -21,7 +21,7 @@ export async function withHost<T>(
   options: ServerOptions,
   work: (served: ServedProcess<ComposedHost>) => Promise<T>,
 ): Promise<T> {
-  const { http } = hostOf(configuration, name);
+  const { http, roles } = hostOf(configuration, name);
   return await withProcess(
     {
       configuration,
@@ -29,6 +29,7 @@ export async function withHost<T>(
         host: http.hostname,
         port: http.port,
         setting: `mesh.hosts.${name}.http`,
+        stopAfterMs: roles.includes("serving") ? configuration.http.stopAfterMs : 0,
       },
       async start(machine) {
         const { startHost } = await import("./start_host.ts");

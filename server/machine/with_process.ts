@@ -23,6 +23,8 @@ export interface ServedProcess<H> {
   readonly url: string | undefined;
   /** Rejects when a part of the process has failed for good; never resolves. */
   readonly failure: Promise<never>;
+  /** Answers on until load balancers have left the process out; see {@link HttpPort.leave}. */
+  leave(): Promise<void>;
 }
 
 export interface ServerOptions {
@@ -111,7 +113,8 @@ export async function withProcess<H extends RunningHost, T>(
     await Promise.race([ready(mesh, { onStep, until: notServing }), notServing]);
     progress.end();
     port?.serve(mesh.fetch);
-    return await Promise.race([work({ mesh, url: port?.url, failure }), failure]);
+    const leave = async () => await port?.leave();
+    return await Promise.race([work({ mesh, url: port?.url, failure, leave }), failure]);
   } finally {
     progress.end();
     await port?.close();

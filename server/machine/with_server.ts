@@ -45,6 +45,6 @@ export async function withServer<T>(
       },
     },
     options,
-    ({ mesh, url, failure }) => work({ mesh, url: present(url, "a server has a port"), failure }),
+    ({ url, ...served }) => work({ ...served, url: present(url, "a server has a port") }),
   );
 }

@@ -26,7 +26,7 @@ function configuration(placement: PlacementName, directory: string): string {
   const storage =
     `{ kind: directory, path: ${directory}, snapshots: { interval: 1s, spread: 0ms } }`;
   return smallConfiguration(placement, storage)
-    .replace("gateway: { deadline: 5s }", "gateway: { deadline: 1s }")
+    .replace("deadline: 5s", "deadline: 1s")
     .replace(
       "model:",
       `    userItem: { kind: cross, of: [user, item] }

@@ -139,7 +139,7 @@ async function leaveUnfinishedPuts(data: string): Promise<string[]> {
 /** The configuration with a kept history in the model, and a short time for requests. */
 function withKeptHistory(small: string): string {
   return small
-    .replace("gateway: { deadline: 5s }", "gateway: { deadline: 1s }")
+    .replace("deadline: 5s", "deadline: 1s")
     .replace("    tags: {", "    clicked: { kind: list, source: user, idsOf: item }\n    tags: {") +
     `kept:
   features:

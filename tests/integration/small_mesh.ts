@@ -56,7 +56,7 @@ shards: { count: 4 }
 sync: { rowsInterval: 10ms, denseInterval: 20ms }
 placement: ${allPlacements[placement]}
 storage: ${storage}
-gateway: { deadline: 5s }
+gateway: { deadline: 5s, stopAfter: 0ms }
 `;
 }
 

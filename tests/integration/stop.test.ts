@@ -1,10 +1,13 @@
 /**
- * The end of a real server on SIGTERM while clients hold connections in every state.
+ * The end of a real server on SIGTERM: behind a load balancer no request fails, and clients that
+ * hold connections in every state do not hold it up.
  */
 import assert from "node:assert/strict";
 import { MeshProcess } from "./mesh_process.ts";
 import { smallConfiguration } from "./small_mesh.ts";
 
+/** Time for the balancer of the test to notice, ms; it looks all the time. */
+const STOP_AFTER_MS = 3_000;
 /** Starting Deno, a last snapshot and a loaded machine, ms. */
 const SLACK_MS = 15_000;
 
@@ -69,6 +72,44 @@ Deno.test("a server with idle, half-sent, unread and HTTP/2 connections stops in
   } finally {
     await server.kill("SIGKILL");
     for (const connection of connections) connection.close();
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("behind a balancer that looks at /health/ready, a server that stops fails no request", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "cairn-stop-" });
+  const configuration = `${folder}/cairn.yaml`;
+  const stopAfter = `stopAfter: ${STOP_AFTER_MS}ms`;
+  Deno.writeTextFileSync(
+    configuration,
+    smallConfiguration("in one thread").replace("stopAfter: 0ms", stopAfter),
+  );
+  const server = await MeshProcess.start(configuration);
+  try {
+    const { client, url } = server;
+    let isIn = true;
+    const balance = async () => {
+      while (isIn) {
+        const response = await fetch(`${url}/health/ready`);
+        await response.body?.cancel();
+        isIn = response.ok;
+      }
+    };
+    const visit = async (visitor: number) => {
+      for (let visits = 0; isIn; visits++) {
+        const rankingId = `${visitor}-${visits}`;
+        await client.ask("/v1/rank", { user: "u", rankingId, candidates: [{ id: "a" }] });
+        await client.post([{ eventId: rankingId, rankingId, item: "a", action: "click" }]);
+      }
+    };
+    const visiting = Promise.all([balance(), ...[1, 2, 3].map(visit)]);
+    await client.rank("u", ["a"]);
+    const ended = server.kill("SIGTERM");
+    await visiting;
+    await client.rank("u", ["a"]); // of a balancer that has not looked since
+    assert.ok((await ended).success, server.said);
+  } finally {
+    await server.kill("SIGKILL");
     Deno.removeSync(folder, { recursive: true });
   }
 });

@@ -4,11 +4,15 @@ import { Gateways } from "../../../cli/demo_mesh/gateways.ts";
 const request = { user: "ann", candidates: [{ id: "a" }] };
 const ranking = { rankingId: "r", modelVersion: 1, learnedThroughMs: 5, items: [] };
 
-/** A gateway that answers by a function. */
-function serve(answer: (path: string) => Response) {
+/** A gateway that answers rankings by a function. */
+function serve(answer: (path: string) => Response, isReady = () => true) {
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
-    ({ url }) => answer(new URL(url).pathname),
+    ({ url }) => {
+      const { pathname } = new URL(url);
+      if (pathname !== "/health/ready") return answer(pathname);
+      return new Response(null, { status: isReady() ? 200 : 503 });
+    },
   );
   return { port: server.addr.port, shutdown: () => server.shutdown() };
 }
@@ -29,13 +33,42 @@ Deno.test("rankings go to all gateways in turn, and around one that is killed", 
   assert.equal(paths.length, 2);
   gateways.killed("left");
   await left.shutdown();
-  assert.equal(gateways.isLeftOut("left"), false);
   for (let i = 0; i < 4; i++) await gateways.rank(request);
   assert.deepEqual(["left", "right"].map((host) => gateways.isLeftOut(host)), [true, false]);
   assert.equal(gateways.rankErrors, 0, "a kill may fail requests for a second");
   assert.equal(paths.filter((path) => path === "/v1/rank").length, 6);
-  gateways.close();
+  await gateways.close();
   await right.shutdown();
+});
+
+Deno.test("a gateway that is not ready gets no requests until it is", async () => {
+  let isReady = true;
+  const paths: string[] = [];
+  const leaving = serve((path) => {
+    paths.push(path);
+    return Response.json(ranking);
+  }, () => isReady);
+  const other = ranks();
+  const ports = new Map([["leaving", leaving.port], ["other", other.port]]);
+  const gateways = new Gateways(ports, () => {});
+  const until = async (isOut: boolean) => {
+    while (gateways.isLeftOut("leaving") !== isOut) await new Promise((end) => setTimeout(end, 10));
+  };
+  const rankTwice = async () => {
+    await gateways.rank(request);
+    await gateways.rank(request);
+  };
+  isReady = false;
+  await until(true);
+  await rankTwice();
+  assert.equal(paths.length, 0);
+  isReady = true;
+  await until(false);
+  await rankTwice();
+  assert.equal(paths.length, 1);
+  await gateways.close();
+  await leaving.shutdown();
+  await other.shutdown();
 });
 
 Deno.test("a failed attempt without a kill is counted, and the request is sent again", async () => {
@@ -51,7 +84,7 @@ Deno.test("a failed attempt without a kill is counted, and the request is sent a
   assert.deepEqual(await gateways.rank(request), ranking);
   assert.equal(gateways.rankErrors, 1);
   assert.deepEqual(reasons, ["Error: flaky answered /v1/rank with 503: busy"]);
-  gateways.close();
+  await gateways.close();
   await flaky.shutdown();
 });
 
@@ -62,6 +95,6 @@ Deno.test("a refused request is an error at once", async () => {
     gateways.rank(request),
     /strict answered \/v1\/rank with 422: no such field/,
   );
-  gateways.close();
+  await gateways.close();
   await strict.shutdown();
 });

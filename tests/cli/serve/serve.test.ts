@@ -117,7 +117,13 @@ for (const signal of ["SIGTERM to npm", "SIGINT to the process group"]) {
       const folder = await Deno.makeTempDir({ prefix: "cairn-orphan-" });
       const storage = `storage={ kind: directory, path: ${folder}/data }`;
       const process = new Deno.Command("npm", {
-        args: ["exec", "-c", `${Deno.execPath()} task cairn serve --port 0 --set '${storage}'`],
+        args: [
+          "exec",
+          "-c",
+          // Ctrl-C waits for no load balancer.
+          `${Deno.execPath()} task cairn serve --port 0 --set '${storage}' ` +
+          `--set gateway.stopAfter=${signal.startsWith("SIGINT") ? "10m" : "0ms"}`,
+        ],
         cwd: new URL("../../../", import.meta.url).pathname,
         stdin: "null",
         stdout: "null",

@@ -8,8 +8,8 @@ import { HttpPort } from "../../../server/machine/http_port.ts";
 const DRAIN_MS = 300;
 /** A drain time that no test waits for, and a bound that a loaded machine keeps. */
 const [LONG_DRAIN_MS, SOON_MS] = [120_000, 60_000];
-const open = (drainMs = DRAIN_MS, port = 0) =>
-  HttpPort.open({ host: "127.0.0.1", port, setting: "mesh.hosts.a.http", drainMs });
+const open = (drainMs = DRAIN_MS, port = 0, stopAfterMs = 0) =>
+  HttpPort.open({ host: "127.0.0.1", port, setting: "mesh.hosts.a.http", stopAfterMs, drainMs });
 
 Deno.test("a port that is taken is refused with the place where another one is chosen", async () => {
   const port = await open();
@@ -98,6 +98,47 @@ Deno.test("a server that starts answers 503 with its progress, and is alive", as
   port.serve(echo);
   const served = await fetch(port.url, { method: "POST", body: "hello" });
   assert.equal(await served.text(), "hello");
+  await port.close();
+});
+
+Deno.test("a port that is left answers all but /health/ready, and keeps no connection", async () => {
+  const port = await open(DRAIN_MS, 0, LONG_DRAIN_MS);
+  port.serve(echo);
+  const send = async (path: string, body?: string) => {
+    const response = await fetch(
+      port.url + path,
+      body === undefined ? {} : { method: "POST", body },
+    );
+    return [response.status, await response.text(), response.headers.get("connection")];
+  };
+  assert.equal((await send("/health/ready"))[0], 200);
+  let hasLeft = false;
+  void port.leave().then(() => hasLeft = true);
+  assert.equal((await send("/health/ready"))[0], 503);
+  assert.deepEqual(await send("/", "hello"), [200, "hello", "close"]);
+  assert.equal((await send("/health/live"))[0], 200);
+  assert.equal(hasLeft, false);
+  await port.close();
+});
+
+Deno.test("behind the last answer of a connection, no request is carried out", async () => {
+  const port = await open(DRAIN_MS, 0, LONG_DRAIN_MS);
+  let requests = 0;
+  port.serve(() => new Response(`${++requests}`));
+  void port.leave();
+  const { hostname, port: number } = new URL(port.url);
+  const connection = await Deno.connect({ hostname, port: Number(number) });
+  const request = "GET / HTTP/1.1\r\nhost: cairn\r\n\r\n";
+  await connection.write(new TextEncoder().encode(request + request));
+  const answers = await new Response(connection.readable).text();
+  assert.equal(answers.match(/HTTP\/1\.1 200/g)?.length, requests);
+  await port.close();
+});
+
+Deno.test("a port without load balancers is left at once", async () => {
+  const port = await open();
+  port.serve(echo);
+  await port.leave();
   await port.close();
 });
 
