@@ -4,7 +4,7 @@
  * warnings.
  */
 import type { Clock } from "../mesh/ports/clock.ts";
-import { isServerLost } from "../mesh/ports/event_log.ts";
+import { isOfServer } from "../mesh/ports/event_log.ts";
 import { snapshotFailureText } from "../mesh/ports/snapshot_failure.ts";
 import type { GatewayParts } from "./parts.ts";
 import type { Warning } from "./schemas/health.ts";
@@ -150,7 +150,7 @@ export class HealthWarnings {
 
   #refusing(): Warning[] {
     const refusal = this.#parts.eventLog.refusal();
-    if (refusal === undefined || !isServerLost(refusal)) return [];
+    if (refusal === undefined || !isOfServer(refusal)) return [];
     return [{
       kind: "events-refused",
       detail: `Events are refused, and rankings are not learned from: ${refusal.message}`,

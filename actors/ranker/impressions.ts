@@ -4,7 +4,7 @@
  */
 import {
   type EventLog,
-  isServerLost,
+  isOfServer,
   LateAppendError,
   SealedPartitionError,
 } from "../../mesh/ports/event_log.ts";
@@ -74,7 +74,7 @@ export class Impressions {
     this.#sharedRankings = sharedRankings;
     this.#rows = new ImpressionRowsWriter(options);
     this.#unlogged = telemetry.counter("cairn_ranker_unlogged_total", {
-      help: "Rankings that are not learned from, because the event log's server was away.",
+      help: "Rankings that are not learned from, because the event log's server was away or full.",
     });
   }
 
@@ -103,8 +103,8 @@ export class Impressions {
 
   /**
    * Resolves when the log has the impression, and the other gateways know its items; or when the
-   * log's server is away or slow: then false, and the ranking is not learned from, unless the log
-   * takes it later. The other gateways then know it as far as {@link SharedRankings.remember}
+   * log's server is away, slow or full: then false, and the ranking is not learned from, unless the
+   * log takes it later. The other gateways then know it as far as {@link SharedRankings.remember}
    * promises that.
    *
    * The append need not be durable: the impression lies before its actions in the same partition,
@@ -120,7 +120,7 @@ export class Impressions {
       this.#buffers.give(bytes);
       return true;
     } catch (error) {
-      if (!isServerLost(error)) throw error;
+      if (!isOfServer(error)) throw error;
       // Not waited for: the store is away too, and an answer without it is right.
       const remember = (mark: string) =>
         void this.#sharedRankings?.remember(rankingId, [...items, { id: mark }]);

@@ -117,7 +117,7 @@ export interface Ranking extends Pick<Scores, "modelVersion" | "learnedThroughMs
   readonly rankingId: string;
   /** Empty if the rules left no item. Such a ranking is not logged. */
   readonly items: readonly RankedItem[];
-  /** Whether the event log did not take the ranking, because its server was away. */
+  /** Whether the event log did not take the ranking, because its server was away, slow or full. */
   readonly unlogged?: true;
   /** Present if `explain` was set: items that rules left out, at most `removedItemsMax`. */
   readonly removed?: readonly RemovedItem[];

@@ -24,8 +24,8 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
   });
   const unlogged = telemetry.counter("cairn_events_unlogged_total", {
     help:
-      "Accepted events whose ranking the event log did not have, because its server was away or " +
-      "slow when the ranking was answered.",
+      "Accepted events whose ranking the event log did not have, because its server was away, slow " +
+      "or full when the ranking was answered.",
   });
 
   async function post(context: GatewayContext): Promise<Response> {

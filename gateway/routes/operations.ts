@@ -1,7 +1,7 @@
 /**
  * Endpoints for operators and probes: liveness, readiness and metrics.
  */
-import { isServerLost } from "../../mesh/ports/event_log.ts";
+import { isOfServer } from "../../mesh/ports/event_log.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { HealthWarnings } from "../health_warnings.ts";
 import type { GatewayParts } from "../parts.ts";
@@ -122,7 +122,7 @@ async function readyAnswer(
  */
 function requireLog({ eventLog }: GatewayParts): void {
   const refusal = eventLog.refusal();
-  if (refusal === undefined || isServerLost(refusal)) return;
+  if (refusal === undefined || isOfServer(refusal)) return;
   throw new ProblemError(
     "not-ready",
     `Neither rankings nor events are taken: ${refusal.message}`,

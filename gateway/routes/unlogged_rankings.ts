@@ -1,6 +1,7 @@
 /**
- * Rankings that were answered while the event log's server was away. The joiner does not find them,
- * so nothing is learned from them or from events on them, unless the log takes them later.
+ * Rankings that were answered while the event log's server was away, slow or full. The joiner does
+ * not find them, so nothing is learned from them or from events on them, unless the log takes them
+ * later.
  */
 import { LOGGED_LATE_ITEM, UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import type { GatewayParts } from "../parts.ts";
@@ -37,7 +38,7 @@ export function isOfOthers(
 
 /** The reason in a note on a report. */
 export const unloggedReason =
-  "the event log does not have its ranking, because its server was away or slow when the ranking was answered.";
+  "the event log does not have its ranking, because its server was away, slow or full when the ranking was answered.";
 
 /** The note on an event. */
 export const unloggedNote = `Nothing will be learned from it: ${unloggedReason}`;

@@ -59,8 +59,8 @@ const eventResultSchema = z.discriminatedUnion("status", [
     }),
     unlogged: z.literal(true).optional().meta({
       description:
-        "The event log does not have the event's ranking, because its server was away: " +
-        "nothing is learned from the event, unless the ranking's record reaches the log later.",
+        "The event log does not have the event's ranking, because its server was away, slow " +
+        "or full: nothing is learned from the event, unless the ranking's record reaches the log later.",
     }),
     note: z.string().optional().meta({
       description: "The reason why nothing will be learned from the event, or how it is learned " +

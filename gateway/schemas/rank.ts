@@ -136,9 +136,8 @@ export const rankingSchema = z.strictObject({
       description: "With `explain`: the first 20 candidates that rules left out, with the rule.",
     }),
   unlogged: z.literal(true).optional().meta({
-    description:
-      "The event log did not take the ranking, because its server was away: nothing is " +
-      "learned from it or from events on it, unless its record reaches the log later.",
+    description: "The event log did not take the ranking, because its server was away, slow or " +
+      "full: nothing is learned from it or from events on it, unless its record reaches the log later.",
   }),
   note: z.string().optional().meta({
     description: "Attributes of context, userFields or the first candidate's fields that no " +

@@ -264,8 +264,11 @@ export function checkFence(
 export class LogFullError extends Error {
   override readonly name = "LogFullError";
 
-  /** @param reason End of a sentence that begins with the log: what is full, and the remedy. */
-  constructor(readonly log: string, reason: string) {
+  /**
+   * @param reason End of a sentence that begins with the log: what is full, and the remedy.
+   * @param isOfServer Whether the memory of the log's server is full, and not the log.
+   */
+  constructor(readonly log: string, reason: string, readonly isOfServer = false) {
     super(`The log "${log}" ${reason}.`);
   }
 
@@ -374,12 +377,14 @@ export class LogTailLostError extends Error {
 }
 
 /**
- * Whether the log is on a server that does not answer, or that has lost records. Rankings go on
- * without such a log and are not learned from. A log that is full, or whose disk is broken, stops
- * them.
+ * Whether the log is on a server that does not answer, has no memory left, or has lost records.
+ * Rankings go on without such a log and are not learned from. A log that has reached its own limit,
+ * or whose disk is broken, stops them.
  */
-export function isServerLost(error: unknown): boolean {
-  return error instanceof LogUnavailableError && error.isAway || error instanceof LogTailLostError;
+export function isOfServer(error: unknown): boolean {
+  return error instanceof LogUnavailableError && error.isAway ||
+    error instanceof LogFullError && error.isOfServer ||
+    error instanceof LogTailLostError;
 }
 
 /**

@@ -9,7 +9,7 @@ import type { ServingReplicaMessage } from "../../actors/serving_replica/protoco
 import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
 import { readySchema } from "../../gateway/schemas/health.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
-import { LogTailLostError, LogUnavailableError } from "../../mesh/ports/event_log.ts";
+import { LogFullError, LogTailLostError, LogUnavailableError } from "../../mesh/ports/event_log.ts";
 import type { ActorRef, Message } from "../../mesh/runtime/actor.ts";
 import { ActorFailedError, decodeError, encodeError } from "../../mesh/runtime/errors.ts";
 import { type FixtureParts, gatewayFixture, json, startMs } from "./fixture.ts";
@@ -62,10 +62,11 @@ Deno.test("while the event log refuses appends, the server is not ready and answ
   assert.match(problem.detail, /No space left\. Free disk space\./);
 });
 
-Deno.test("while the server with the event log is away, the gateway is ready to rank and warns", async () => {
+Deno.test("while the server with the event log is away or full, the gateway is ready to rank and warns", async () => {
   const away = new LogUnavailableError("events at redis://store", "Check it.", "refused", true);
   const lost = new LogTailLostError("events at redis://store", 0, 7, 5);
-  for (const refusal of [away, lost]) {
+  const full = new LogFullError("events at redis://store", "has no memory", true);
+  for (const refusal of [away, lost, full]) {
     const eventLog = new MemoryEventLog({ name: "events", partitions: 1, bytesMax: 1_000 });
     eventLog.refusal = () => refusal;
     const { app } = gatewayFixture({ eventLog });

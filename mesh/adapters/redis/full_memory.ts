@@ -20,5 +20,6 @@ export function fullMemory(
     log,
     `takes no records: the memory of the Redis at ${url} is full; raise its maxmemory, or let the ` +
       "consumers of its logs catch up",
+    true,
   );
 }

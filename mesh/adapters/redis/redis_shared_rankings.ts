@@ -11,7 +11,12 @@
  * be slow to append them again: then the others ask for longer.
  */
 import { fnv1a } from "../../../structures/fnv1a.ts";
-import { LogUnavailableError, type OnceOutcome, type OnceRecord } from "../../ports/event_log.ts";
+import {
+  LogFullError,
+  LogUnavailableError,
+  type OnceOutcome,
+  type OnceRecord,
+} from "../../ports/event_log.ts";
 import {
   RankingExistsError,
   type RankingLookup,
@@ -77,6 +82,8 @@ export class RedisSharedRankings implements SharedRankings {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #givenUp = 0;
   readonly #unsubscribe: () => void;
+  /** When the server last had no memory for a record, on the monotonic clock, ms. */
+  #fullAtMs = -Infinity;
 
   constructor(options: SharedRankingsOptions) {
     this.#options = options;
@@ -95,6 +102,7 @@ export class RedisSharedRankings implements SharedRankings {
         replacesEnd: hashesOf([{ id: UNLOGGED_ITEM }]),
       });
     } catch (error) {
+      this.#noteFull(error);
       throw error instanceof KeyTakenError ? new RankingExistsError(rankingId) : error;
     }
   }
@@ -187,6 +195,7 @@ export class RedisSharedRankings implements SharedRankings {
         mayCome: () => this.#awaitedMs > 0,
       });
     } catch (error) {
+      this.#noteFull(error);
       if (error instanceof LogUnavailableError) {
         // They may be gone: the next load looks again.
         for (const id of ids) this.#loaded.delete(id);
@@ -197,13 +206,18 @@ export class RedisSharedRankings implements SharedRankings {
 
   /**
    * The time within which other gateways may still write rankings that they made in an earlier run,
-   * or while the server was away, from its beginning, ms; 0 = it is over.
+   * or while the server was away or full, from its beginning or end, ms; 0 = it is over.
    */
   get #awaitedMs(): number {
     const { server: { runs }, sharingMs = SHARING_MS, leaseMs = 0 } = this.#options;
     const restoringMs = RESTORING_LEASES * leaseMs;
     if (runs.changedMs < restoringMs) return restoringMs;
-    return runs.enteredMs < sharingMs ? sharingMs : 0;
+    const fullMs = performance.now() - this.#fullAtMs;
+    return Math.min(runs.enteredMs, fullMs) < sharingMs ? sharingMs : 0;
+  }
+
+  #noteFull(error: unknown): void {
+    if (error instanceof LogFullError && error.isOfServer) this.#fullAtMs = performance.now();
   }
 
   async #write(rankingId: string, { bytes, untilMs, yields }: UnsharedRanking): Promise<void> {

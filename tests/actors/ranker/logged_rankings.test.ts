@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import {
   LateAppendError,
+  LogFullError,
   LogTailLostError,
   LogUnavailableError,
 } from "../../../mesh/ports/event_log.ts";
@@ -111,10 +112,14 @@ Deno.test("a ranking is answered while the log's server is away or has lost reco
   failure.error = new LogTailLostError("events", 0, 8, 7);
   const lost = await loop.rank("u", ["a"], { rankingId: "lost" });
   assert.deepEqual([lost.items.length, lost.unlogged], [1, true]);
+  failure.error = new LogFullError("events", "has no memory", true);
+  const full = await loop.rank("u", ["a"], { rankingId: "full" });
+  assert.deepEqual([full.items.length, full.unlogged], [1, true]);
   assert.deepEqual(shared, [
     ["logged", ["a"]],
     ["away", ["a", UNLOGGED_ITEM]],
     ["lost", ["a", UNLOGGED_ITEM]],
+    ["full", ["a", UNLOGGED_ITEM]],
   ]);
   const outcome = Promise.withResolvers<number>();
   failure.error = new LateAppendError("events", new Error("slow"), outcome.promise);
@@ -126,6 +131,8 @@ Deno.test("a ranking is answered while the log's server is away or has lost reco
   assert.deepEqual(shared.at(-1), ["slow", ["a", LOGGED_LATE_ITEM]]);
   failure.error = new LogUnavailableError("events", "Mend it.", new Error("disk I/O error"));
   await assert.rejects(loop.rank("u", ["a", "b"]), /disk I\/O error/);
+  failure.error = LogFullError.atLimit("events", 2, 1);
+  await assert.rejects(loop.rank("u", ["a", "b"]), /its limit is 1/);
   await loop.stop();
 });
 

@@ -13,7 +13,7 @@ import { RedisProfileStore } from "../../../../mesh/adapters/redis/redis_profile
 import { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
 import { UnsafeRedisError } from "../../../../mesh/adapters/redis/server_check.ts";
 import {
-  isServerLost,
+  isOfServer,
   LateAppendError,
   LogFullError,
   LogUnavailableError,
@@ -316,7 +316,7 @@ withPrograms((program: ServerProgram) => {
         assert.ok(refused instanceof LogUnavailableError, String(refused));
         assert.match(refused.message, expected);
         const refusal = log.refusal();
-        assert.ok(refusal !== undefined && isServerLost(refusal), "operators are warned");
+        assert.ok(refusal !== undefined && isOfServer(refusal), "operators are warned");
         assert.match(refusal.message, expected);
         assert.match(refusal.message, /The log goes on by itself then\./);
         assert.equal(server.commands.isReady, false, "profiles and records are refused too");

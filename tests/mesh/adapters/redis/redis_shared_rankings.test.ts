@@ -188,6 +188,40 @@ withPrograms((program: ServerProgram) => {
     assert.equal(await own.eventLog.endOffset(0), 0);
     await other.rankings.load(["r"]);
     assert.equal(other.rankings.check("r", "a"), "unknown-ranking");
+    // The ranking was answered all the same, and is known when there is memory again.
+    await own.rankings.remember("r", [{ id: "a" }, { id: UNLOGGED_ITEM }]);
+    assert.equal(own.rankings.unshared, 1);
+    await server.commands.send(["CONFIG", "SET", "maxmemory", "0"]);
+    assert.ok(await eventually(() => Promise.resolve(own.rankings.unshared === 0)));
+    await other.rankings.load(["r"]);
+    assert.equal(other.rankings.check("r", UNLOGGED_ITEM), "shown");
+  });
+
+  test("a gateway for which the server had no memory a moment ago calls no ranking unknown", async ({ server, own }) => {
+    const full = new LogFullError("events", "has no memory", true);
+    const eventLog = { refusal: () => undefined, appendWith: () => Promise.reject(full) };
+    const { url, commands } = server;
+    const key = (name: string) => server.key(name);
+    const connectedForLong = {
+      url,
+      commands,
+      key,
+      runs: { enteredMs: Infinity, changedMs: Infinity },
+    };
+    const rankings = new RedisSharedRankings({
+      server: connectedForLong as unknown as RedisServer,
+      eventLog: eventLog as unknown as RedisEventLog,
+      retainedMs: RETAINED_MS,
+      sharingMs: PATIENT_MS,
+    });
+    await rankings.load(["r"]);
+    assert.equal(rankings.check("r", "a"), "unknown-ranking");
+    await assert.rejects(rankings.append(0, ranking("other", ["a"])), LogFullError);
+    await assert.rejects(rankings.load(["r"]), /Send the events again/);
+    await own.rankings.append(0, ranking("r", ["a"]));
+    await rankings.load(["r"]);
+    assert.equal(rankings.check("r", "a"), "shown");
+    rankings.close();
   });
 
   test("a gateway that has just started asks for events on unknown rankings again", async ({ server, own, other }) => {
