@@ -5,8 +5,8 @@
  * real processes with a real Redis or Valkey server.
  */
 import assert from "node:assert/strict";
-import { cp as copy } from "node:fs/promises";
 import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
+import { runCaptured } from "../cli/captured_command.ts";
 import { ownersWhen } from "./hosts_on_redis.ts";
 import { type TableHosts, withTableHosts } from "./table_hosts.ts";
 
@@ -108,14 +108,6 @@ Deno.test({
   },
 });
 
-/** The snapshots in a folder that have their manifest. */
-function finished(folder: string): string[] {
-  return Array.from(Deno.readDirSync(folder), ({ name }) => name)
-    .filter((name) => Array.from(Deno.readDirSync(`${folder}/${name}`)).some(isManifest));
-}
-
-const isManifest = ({ name }: Deno.DirEntry) => name === "manifest.json";
-
 Deno.test({
   name: "a mesh whose store is an older copy goes on without the examples that were trimmed since",
   ignore: program === undefined,
@@ -124,20 +116,20 @@ Deno.test({
       const { processes, client, store, command } = world;
       await ownersWhen(store, () => true);
       await learned(world);
-      const blobs = `${processes.configuration.replace("mesh.yaml", "data")}/blobs`;
-      const [name] = await until(
-        () => Promise.resolve(finished(`${blobs}/snapshots`)),
-        (names) => names.length > 0,
-      );
-      await copy(blobs, `${blobs}-copy`, { recursive: true });
+      const { configuration } = processes;
+      const blobs = `${configuration.replace("mesh.yaml", "data")}/blobs`;
+      const copy = `${blobs}-copy`;
+      const { out, err } = await runCaptured("data", "backup", configuration, copy, "--json");
+      assert.notEqual(out, "", err);
+      const { snapshot } = JSON.parse(out);
       // Each is behind the one before, and two are kept.
       for (let snapshots = 1; snapshots <= 3; snapshots++) await learned(world, snapshots * USERS);
 
       await processes.of("tables-1").kill("SIGKILL");
       Deno.removeSync(blobs, { recursive: true });
-      Deno.renameSync(`${blobs}-copy`, blobs);
+      Deno.renameSync(`${copy}/blobs`, blobs);
       await until(() => command("status"), (said) => LATER.test(said));
-      const said = await command("recover", "--accept-loss", "--from-snapshot", name);
+      const said = await command("recover", "--accept-loss", "--from-snapshot", snapshot);
       assert.match(said, /restores it from the newest snapshot; \d+ examples of which .* no more/);
       await ownersWhen(store, (owners) => owners.every((owner) => owner === "tables-2"));
       const { rankingId } = await client.rank("user-0", ["left", "right"]);

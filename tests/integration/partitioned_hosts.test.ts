@@ -249,7 +249,8 @@ partitionTest("a host that is cut off from Redis is replaced, ends, and is start
     let lateMs = 0;
     await cutOff("edge-2", async () => {
       const event = { eventId: "late", rankingId, item: "right", action: "click" };
-      await assert.rejects(other.post([event]), /\/v1\/events answered 503/);
+      // The log's time for a try ends when the request's does: either may come first.
+      await assert.rejects(other.post([event]), /\/v1\/events answered 50[34]/);
       // Most often a duplicate: the log has it, which edge-2 has not heard.
       const [{ status, acceptedAtMs }] = await client.post([event]);
       assert.notEqual(status, "rejected");
