@@ -75,7 +75,7 @@ export function sharedAppendsContract(test: ContractTest): void {
   test("a record is appended again once the log has forgotten its id", async ({ log }) => {
     if (!log.appendOnce) return;
     assert.deepEqual(await log.appendOnce(0, [once("a")]), [appendedAt(7)]);
-    const endsMs = performance.now() + 5_000;
+    const endsMs = performance.now() + 60_000;
     for (let kind = "earlier"; kind === "earlier";) {
       assert.ok(performance.now() < endsMs, "the id was not forgotten");
       [{ kind }] = await log.appendOnce(0, [once("a", "a", 9)]);

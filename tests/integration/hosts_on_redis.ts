@@ -91,7 +91,7 @@ export async function withHostsOnRedis(
 export async function ownersWhen(
   store: Coordination,
   condition: (owners: readonly string[], view: MeshView) => boolean,
-  msMax = 40_000,
+  msMax = 60_000,
 ): Promise<string[]> {
   const deadlineMs = performance.now() + msMax;
   for (;;) {

@@ -9,6 +9,7 @@ import { freePorts } from "../free_ports.ts";
 import { isInstalled, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
 import { type CollectedSpan, Collector } from "./collector.ts";
 import { HostProcesses } from "./host_process.ts";
+import { eventually } from "./mesh_process.ts";
 import { smallConfiguration } from "./small_mesh.ts";
 
 const roles: Readonly<Record<string, string>> = {
@@ -17,6 +18,8 @@ const roles: Readonly<Record<string, string>> = {
   learn: "joiner, trainer",
   tables: "shards",
 };
+/** Longest wait for a condition, ms. */
+const PATIENCE_MS = 60_000;
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 
 interface Hosts {
@@ -146,7 +149,7 @@ async function seen(
   assert.ok(response.body);
   let rest = "";
   let last: Answer;
-  const untilMs = performance.now() + 30_000;
+  const untilMs = performance.now() + PATIENCE_MS;
   for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
     const parts = (rest + text).split("\n\n");
     rest = parts.pop() ?? "";
@@ -202,15 +205,12 @@ Deno.test({
       }
       // Another gateway than the one that ranked tells the story of the ranking, training included.
       let story: Answer;
-      for (let tries = 0; tries < 200; tries++) {
+      await eventually(async () => {
         story = await (await get("edge-2", "/console/rankings/on-1")).json();
         const kinds = story.steps.map(({ kind }: Answer) => kind);
-        if (
-          ["impression", "action", "example", "training", "rows", "sync"]
-            .every((kind) => kinds.includes(kind))
-        ) break;
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+        return ["impression", "action", "example", "training", "rows", "sync"]
+          .every((kind) => kinds.includes(kind));
+      });
       const where = (kind: string) => story.steps.find((step: Answer) => step.kind === kind)?.where;
       assert.match(where("training") ?? JSON.stringify(story.steps), /^learn:/);
       assert.match(where("rows") ?? "", /^embedding_shard\/\d in tables:/);

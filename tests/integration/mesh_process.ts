@@ -140,7 +140,7 @@ export class MeshProcess {
 /** Waits until the condition holds; false when it does not within `msMax`. */
 export async function eventually(
   condition: () => Promise<boolean>,
-  msMax = 20_000,
+  msMax = 60_000,
 ): Promise<boolean> {
   for (const deadlineMs = performance.now() + msMax; performance.now() < deadlineMs;) {
     if (await condition()) return true;

@@ -83,7 +83,7 @@ withPrograms((program) => {
           await eventually(async () => {
             [result] = await client.post([event]).catch(() => []);
             return result !== undefined;
-          }, 10_000),
+          }),
         );
         assert.ok(result?.status === "accepted" || result?.status === "duplicate");
         const after = await client.rankFresh("ann", shown, result.acceptedAtMs);

@@ -40,7 +40,8 @@ async function denseWeights(trainer: ActorRef<TrainerMessage>) {
 
 /** Resolves with the weights on which all trainers agree. */
 async function agreedWeights({ mesh }: SmallMesh) {
-  for (let tries = 0; tries < 500; tries++) {
+  const deadlineMs = performance.now() + 60_000;
+  while (performance.now() < deadlineMs) {
     const [first, ...others] = await Promise.all(mesh.trainers.all.map(denseWeights));
     const same = others.every(({ version, parameters }) =>
       version === first.version &&

@@ -86,7 +86,7 @@ export interface Event {
 }
 
 /** Time without any progress after which scores count as standing still, ms. */
-const STALLED_MS_MAX = 20_000;
+const STALLED_MS_MAX = 60_000;
 
 /** Speaks JSON to a mesh through a function with the shape of `fetch`. */
 export class Client {

@@ -23,7 +23,7 @@ import { onceOf, testsOf, text, texts, type World } from "./own_server.ts";
 import { PATIENT_MS, withPrograms } from "./servers.ts";
 
 /** Longest wait for a replica to be in step, ms. */
-const IN_STEP_MS = 20_000;
+const IN_STEP_MS = 60_000;
 /** Time within which a replica tells what is on its disk, ms: it does once a second. */
 const TOLD_MS = 1_500;
 /** A replica is sent the data at once. */

@@ -272,7 +272,7 @@ class World {
   }
 
   async untilRead(partition: number, count: number): Promise<void> {
-    const endsMs = performance.now() + 20_000;
+    const endsMs = performance.now() + 60_000;
     while (this.read(partition) < count) {
       assert.ok(performance.now() < endsMs, `${this.read(partition)} of ${count} were read`);
       await new Promise((resolve) => setTimeout(resolve, 1));

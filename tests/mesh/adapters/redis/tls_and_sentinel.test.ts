@@ -72,7 +72,7 @@ const ONLY = { isOnlyProcess: true, onWarning: () => {} };
 
 const durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""];
 
-async function until<T>(attempt: () => Promise<T>, msMax = 20_000): Promise<T> {
+async function until<T>(attempt: () => Promise<T>, msMax = 60_000): Promise<T> {
   const endsMs = performance.now() + msMax;
   for (;;) {
     try {
@@ -201,7 +201,7 @@ sentinel failover-timeout shop 3000
     await until(() => knowsReplica(watcher));
     await scene.kill("one");
     // The new primary has no replica yet: a written record is enough to see that it is found.
-    await until(() => log.append(0, [Uint8Array.of(2)], "written"), 40_000);
+    await until(() => log.append(0, [Uint8Array.of(2)], "written"));
     assert.equal(server.commands.report.get("tcp_port"), String(two));
     const { server: wrong } = { server: { ...options, url: "redis://other", openBudgetMs: 100 } };
     await assert.rejects(RedisServer.open(wrong), {

@@ -65,9 +65,9 @@ export function openHost(host: string, settings: HostSettings = {}): HostUnderTe
   return { links, channels, telemetry };
 }
 
-/** Resolves when the condition holds; fails after ten seconds. */
+/** Resolves when the condition holds; fails after a minute. */
 export async function until(condition: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + 10_000;
+  const deadlineMs = performance.now() + 60_000;
   while (!condition()) {
     if (performance.now() > deadlineMs) throw new Error(`never: ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
