@@ -198,7 +198,7 @@ Deno.test({
       roles: { edge: "serving, joiner, trainer", "tables-1": "shards", "tables-2": "shards" },
       placement: "in one thread",
       snapshots: "2s",
-      mesh: ["heartbeat: 200ms", "silence: 3s", "lease: 4s"],
+      mesh: ["heartbeat: 200ms", "silence: 10s", "lease: 4s"],
       change: (small) => small.replace("window: 2s", "window: 1h"),
     }, async ({ folder, processes, clients: [client], store, cairn }) => {
       await ownersWhen(store, (owners) => new Set(owners).size === 2);

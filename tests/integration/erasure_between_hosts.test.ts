@@ -164,7 +164,7 @@ Deno.test({
       absent: ["edge-3", "serving"],
       placement: "in worker threads",
       snapshots: "1s",
-      mesh: ["heartbeat: 200ms", "silence: 3s", "lease: 4s"],
+      mesh: ["heartbeat: 200ms", "silence: 10s"],
       change: withKeptHistory,
     }, async ({ folder, redis, processes, ports }) => {
       const [one, two] = ports.map((port) => new Gateway(port));

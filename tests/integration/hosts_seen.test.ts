@@ -52,8 +52,7 @@ async function withHosts(run: (hosts: Hosts) => Promise<void>): Promise<void> {
 mesh:
   id: seen
   heartbeat: 100ms
-  silence: 2s
-  lease: 4s
+  silence: 10s
   hosts:
 ${hosts.join("\n")}
 `,

@@ -11,7 +11,7 @@ import { eventually } from "./mesh_process.ts";
 const program = installedProgram();
 
 const kept = `kept:
-  budget: 200ms
+  budget: 2s
   features:
     clicked: { kind: history, action: click, last: 20 }
 `;
@@ -21,7 +21,7 @@ const hosts = {
   roles: { edge: "serving, shards, trainer", "learn-1": "joiner", "learn-2": "joiner" },
   placement: "in one thread",
   snapshots: "2s",
-  mesh: ["heartbeat: 200ms", "silence: 3s", "lease: 4s"],
+  mesh: ["heartbeat: 200ms", "silence: 10s"],
   change: (small: string) => small + kept,
 } as const;
 

@@ -54,7 +54,7 @@ Deno.test({
       roles,
       placement: "in one thread",
       snapshots: "2s",
-      mesh: ["heartbeat: 200ms", "silence: 3s", "lease: 4s"],
+      mesh: ["heartbeat: 200ms", "silence: 10s"],
       change: (small) => small.replace("window: 2s", "window: 1h"),
     }, async (hosts) => {
       const { folder, redis, processes, clients: [client], store } = hosts;

@@ -18,7 +18,7 @@ recommend:
   popularBy: clicks_hour
   historyBy: clicked
 kept:
-  budget: 200ms
+  budget: 2s
   features:
     clicked: { kind: history, action: click, last: 20 }
     clicks_hour: { kind: count, by: item, of: click, window: 1h }
@@ -30,7 +30,7 @@ const hosts = {
   roles: { "edge-1": "serving", "edge-2": "serving", learn: "joiner, trainer, shards" },
   placement: "in one thread",
   snapshots: "2s",
-  mesh: ["heartbeat: 200ms", "silence: 3s", "lease: 4s"],
+  mesh: ["heartbeat: 200ms", "silence: 10s"],
   change: (small: string) => small + recommendations,
 } as const;
 

@@ -22,7 +22,7 @@ Deno.test({
       roles: { edge: "serving", learn: "joiner, trainer", tables: "shards" },
       placement: "in one thread",
       snapshots: "1s",
-      mesh: ["heartbeat: 300ms", "silence: 2s", "lease: 4s"],
+      mesh: ["heartbeat: 300ms", "silence: 10s"],
       change: (small) => small.replace("window: 2s", "window: 1h"),
     }, async ({ processes, clients: [client], folder }) => {
       const blobs = new DirectoryBlobStore(`${folder}/data/blobs`);

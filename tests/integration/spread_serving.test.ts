@@ -21,7 +21,7 @@ const hosts = {
   },
   placement: "in one thread",
   snapshots: "2s",
-  mesh: ["heartbeat: 200ms", "silence: 3s", "lease: 4s"],
+  mesh: ["heartbeat: 200ms", "silence: 10s", "lease: 4s"],
   change: (small: string) => small.replace("serving: { ", "serving: { replicas: 2, "),
 } as const;
 

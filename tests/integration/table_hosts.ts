@@ -23,7 +23,7 @@ export async function withTableHosts(
     roles: { edge: "serving, joiner, trainer", "tables-1": "shards", "tables-2": "shards" },
     placement: "in worker threads",
     snapshots: "2s",
-    mesh: ["heartbeat: 200ms", "silence: 3s", "lease: 4s"],
+    mesh: ["heartbeat: 200ms", "silence: 10s", "lease: 4s"],
     change: (small) => small.replace("window: 2s", "window: 1h"),
   }, ({ processes, clients: [client], store, cairn }) =>
     run({
