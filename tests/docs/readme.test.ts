@@ -82,12 +82,12 @@ async function learned(
   mesh: { fetch(request: Request): Response | Promise<Response> },
   acceptedAtMs: number,
 ) {
-  for (let tries = 0; tries < 500; tries++) {
+  for (const deadlineMs = performance.now() + 60_000; performance.now() < deadlineMs;) {
     const response = await mesh.fetch(new Request("http://localhost:8080/health/ready"));
     if ((await response.json()).learnedThroughMs >= acceptedAtMs) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  assert.fail("the event was not learned from within 5 seconds");
+  assert.fail("the event was not learned from within a minute");
 }
 
 Deno.test("the commands that the README names are tasks and commands", async () => {

@@ -82,7 +82,7 @@ echo "cairn plan exits with $code"
   try {
     const shell = new Deno.Command("timeout", {
       // A host that does not end at its SIGTERM must not hide the logs.
-      args: ["-k", "20", "400", "bash", "-c", script],
+      args: ["-k", "20", "900", "bash", "-c", script],
       cwd: `${folder}/session`,
       stdin: "null",
       env: {

@@ -47,8 +47,7 @@ Deno.test({
       assert.deepEqual(moved.map((key) => key.split("/")[0]).toSorted(), ["events", "trainer"]);
       const settled = await cairn("plan");
       assert.deepEqual([settled.code, settled.err], [0, ""]);
-      const atMove = visiting.accepted;
-      while (visiting.accepted < atMove + 20) await new Promise((end) => setTimeout(end, 20));
+      await visiting.further(20);
 
       const back = await cairn("rollback", "--wait");
       assert.equal(back.code, 0, back.err);

@@ -51,8 +51,7 @@ class Visiting {
   /** Resolves when all visits are on this host. */
   async moveTo(client: Client): Promise<void> {
     this.#ranks = client;
-    const before = this.visits.accepted; // the visit on its way may be with the host before
-    while (this.visits.accepted < before + 2) await new Promise((end) => setTimeout(end, 5));
+    await this.visits.further(2); // the visit on its way may be with the host before
   }
 }
 

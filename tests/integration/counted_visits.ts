@@ -50,6 +50,14 @@ export async function loggedEvents(url: string): Promise<string[]> {
     .flatMap((record) => record.kind === "action" ? [record.eventId] : []);
 }
 
+/** Longest wait for visits, ms. */
+const PATIENCE_MS = 60_000;
+
+/** The pause between two visits: without it, visits would take the cores that the hosts need. */
+export function pauseOfVisitors(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}
+
 /**
  * Lets one user after another act once, until told to stop.
  *
@@ -80,7 +88,7 @@ export function visits(client: Client, { isMonotonic = false, mayRepeat = false 
       if (!mayRepeat || status !== "duplicate") assert.equal(status, "accepted");
       accepted++;
       newestMs = Math.max(newestMs, acceptedAtMs);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await pauseOfVisitors();
     }
     return { accepted, newestMs };
   })();
@@ -95,6 +103,14 @@ export function visits(client: Client, { isMonotonic = false, mayRepeat = false 
     },
     /** Rejects as soon as a visit fails. */
     done,
+    /** Resolves after so many further visits; rejects as soon as a visit fails. */
+    async further(count: number) {
+      const [enough, deadlineMs] = [accepted + count, performance.now() + PATIENCE_MS];
+      while (accepted < enough) {
+        assert.ok(performance.now() < deadlineMs, `not ${count} visits within ${PATIENCE_MS} ms`);
+        await Promise.race([done, pauseOfVisitors()]);
+      }
+    },
     async stop() {
       stopped = true;
       return await done;

@@ -38,8 +38,7 @@ Deno.test({
         const change = `^${before} -> ${partitions} partitions of the event log.*: done$`;
         assert.match(status.out, new RegExp(change, "m"));
         assert.equal((await statusOf(cairn)).trainers, trainers);
-        const accepted = visiting.accepted;
-        while (visiting.accepted < accepted + 20) await new Promise((end) => setTimeout(end, 20));
+        await visiting.further(20);
         before = partitions;
       }
       const { accepted, newestMs } = await visiting.stop();

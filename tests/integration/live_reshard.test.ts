@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
 import { reshardStep } from "../../mesh/ports/reshard_progress.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
+import { pauseOfVisitors } from "./counted_visits.ts";
 import { type TableHosts, withTableHosts } from "./table_hosts.ts";
 
 const program = installedProgram();
@@ -63,7 +64,7 @@ Deno.test({
         await visit();
         await client.rankFresh("user-0", ["left", "right"], newest);
         const visits = (async () => {
-          while (!stopped) await visit();
+          for (; !stopped; await pauseOfVisitors()) await visit();
         })();
         visits.catch(() => {});
 
@@ -71,7 +72,7 @@ Deno.test({
         assert.match(grown, /^4 -> 7 shards: /);
         assert.match(grown, /done\n$/);
         assert.equal((await store.read()).identity.shards, 7);
-        // On a busy machine visits without a pause could take the time that learning needs.
+        // On a busy machine visits could take the time that learning needs.
         stopped = true;
         await visits;
         stopped = false;
@@ -80,7 +81,7 @@ Deno.test({
 
         // A takeover of lost shards may make scores older: freshness is not compared in this part.
         const others = (async () => {
-          for (; !stopped; round++) {
+          for (; !stopped; round++, await pauseOfVisitors()) {
             const { rankingId } = await client.rank(`user-${round % 9}`, ["left", "right"]);
             const [{ status, acceptedAtMs }] = await client.post([
               { eventId: `e-${round}`, rankingId, item: "right", action: "click" },

@@ -35,8 +35,7 @@ Deno.test({
         assert.match((await cairn("status")).out, new RegExp(`^${changed}: done$`, "m"));
         const settled = await cairn("plan", ...file);
         assert.deepEqual([settled.code, settled.err], [0, ""], settled.out);
-        const before = visiting.accepted;
-        while (visiting.accepted < before + 20) await new Promise((end) => setTimeout(end, 20));
+        await visiting.further(20);
       }
       await assertEachLearnedOnce(visiting, client, redis.url);
     });
@@ -95,8 +94,7 @@ Deno.test({
       const carrier = await carrierOf();
       assert.ok(carrier === "learn-1" || carrier === "learn-2", carrier);
       await processes.of(carrier).kill("SIGKILL");
-      const before = visiting.accepted;
-      while (visiting.accepted < before + 20) await new Promise((end) => setTimeout(end, 20));
+      await visiting.further(20);
       await assertEachLearnedOnce(visiting, client, redis.url);
       assert.notEqual(await carrierOf(), carrier);
       const other = carrier === "learn-1" ? "learn-2" : "learn-1";

@@ -120,12 +120,6 @@ async function until(
   }
 }
 
-/** Waits for so many further visits. */
-async function further(count: number, visiting: Visits): Promise<void> {
-  const enough = visiting.accepted + count;
-  await until(`${count} visits`, () => visiting.accepted >= enough, visiting);
-}
-
 const lacking = isInstalled("redis-server") ? namespacesLacking() : "redis-server is not installed";
 
 /** A test with namespaces; where there are none, a skipped test says why. */
@@ -144,14 +138,14 @@ partitionTest("a host that is cut off, or cut off one way, is missed and comes b
     const lost = (at: string, host: string) =>
       processes.of(at).said.split(`lost the link with host ${host}: `).length - 1;
     const fresh = () => client.rankFresh("ann", ITEMS, visiting.newestMs);
-    await further(20, visiting);
+    await visiting.further(20);
     await fresh();
 
     for (const host of ["learn", "tables"]) {
       namespaces.setLinked(host, false);
       await until(`edge misses ${host}`, () => lost("edge", host) > 0, visiting);
       assert.match(processes.of("edge").said, /host \w+ has sent nothing for 2000 ms/);
-      await further(20, visiting);
+      await visiting.further(20);
       namespaces.setLinked(host, true);
       await fresh();
     }
@@ -160,7 +154,7 @@ partitionTest("a host that is cut off, or cut off one way, is missed and comes b
     const before = lost("tables", "learn");
     namespaces.loseFrames("learn", "tables");
     await until("tables misses learn", () => lost("tables", "learn") > before, visiting);
-    await further(20, visiting);
+    await visiting.further(20);
     namespaces.deliverFrames("learn", "tables");
     await fresh();
 
@@ -211,17 +205,17 @@ partitionTest("a host that is cut off from Redis is replaced, ends, and is start
     const store = await hosts.store();
     await until("learn-1 has all parts", () => hasAll(store, "learn-1"), visiting);
     await processes.start("learn-2");
-    await further(20, visiting);
+    await visiting.further(20);
     await client.rankFresh("ann", ITEMS, visiting.newestMs);
 
     const hasLease = async (host: string) => (await store.read()).hosts.has(host);
-    const cutOff = async (host: string, whileUnanswered = () => further(20, visiting)) => {
+    const cutOff = async (host: string, whileUnanswered = () => visiting.further(20)) => {
       // Redis takes the last commands of the host, which does not hear the answers.
       namespaces.loseFrames(REDIS, host);
       await whileUnanswered();
       namespaces.loseFrames(host, REDIS);
       await until(`${host} is gone`, async () => !await hasLease(host), visiting);
-      await further(20, visiting);
+      await visiting.further(20);
       // The other hosts go on without it.
       await client.rankFresh("ann", ITEMS, visiting.newestMs);
     };
@@ -236,7 +230,7 @@ partitionTest("a host that is cut off from Redis is replaced, ends, and is start
       // As a platform does with a process that has ended.
       await processes.start(host);
       await until(`${host} is back`, () => hasLease(host), visiting);
-      await further(20, visiting);
+      await visiting.further(20);
     };
 
     await cutOff("learn-1");

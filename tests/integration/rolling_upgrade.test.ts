@@ -76,8 +76,7 @@ Deno.test({
       const visiting = visits(new Client((request) => ranks.send(request)));
       const rankAt = async (client: Client) => {
         ranks = client;
-        const before = visiting.accepted; // the visit on its way may be with the host before
-        while (visiting.accepted < before + 2) await new Promise((end) => setTimeout(end, 5));
+        await visiting.further(2); // the visit on its way may be with the host before
       };
       const protocol = async () => (await store.read()).identity.protocol;
       const others: Record<string, Client> = { "edge-1": clients[1], "edge-2": clients[0] };

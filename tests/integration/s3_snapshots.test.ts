@@ -3,6 +3,7 @@ import { S3BlobStore } from "../../mesh/adapters/s3/s3_blob_store.ts";
 import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
 import { runCaptured } from "../cli/captured_command.ts";
 import { withMoto } from "../mesh/adapters/s3/moto.ts";
+import { visits } from "./counted_visits.ts";
 import { ownersWhen, withHostsOnRedis } from "./hosts_on_redis.ts";
 import { eventually, MeshProcess } from "./mesh_process.ts";
 import {
@@ -82,16 +83,6 @@ await withMoto(({ endpoint, keys, makeBucket }) => {
       }, async ({ folder, processes, clients: [client], store }) => {
         const file = `${folder}/mesh.yaml`;
         const shown = ["left", "right"];
-        let [clicks, newest, stopped] = [0, 0, false];
-        const visit = async () => {
-          const { rankingId } = await client.rank(`user-${clicks % 9}`, shown);
-          const [{ status, acceptedAtMs }] = await client.post([
-            { eventId: `e-${clicks}`, rankingId, item: "right", action: "click" },
-          ]);
-          assert.equal(status, "accepted");
-          clicks++;
-          newest = Math.max(newest, acceptedAtMs);
-        };
         const snapshots = async () => {
           const { code, out, err } = await runCaptured("snapshot", "list", file, "--json");
           assert.equal(code, 0, err);
@@ -100,19 +91,15 @@ await withMoto(({ endpoint, keys, makeBucket }) => {
         const isEven = (owners: readonly string[]) =>
           owners.filter((owner) => owner === "tables-2").length === 2;
         await ownersWhen(store, isEven);
-        for (let i = 0; i < 20; i++) await visit();
+        const visiting = visits(client);
+        await visiting.further(20);
         const holdsAll = async () => (await snapshots()).some(({ rows }) => rows >= 20);
         assert.ok(await eventually(holdsAll, 60_000), "a snapshot is in the bucket");
 
-        const visits = (async () => {
-          while (!stopped) await visit();
-        })();
-        visits.catch(() => {});
         await processes.of("tables-2").kill("SIGKILL");
         await ownersWhen(store, (owners) => owners.every((owner) => owner === "tables-1"));
         assert.ok((await store.read()).generation > 0, "shards were lost, and restored");
-        stopped = true;
-        await visits;
+        const { accepted: clicks, newestMs: newest } = await visiting.stop();
         await client.rankFresh("user-0", shown, newest);
         const learnsEach = async () => await rowsLearned(client) === clicks;
         assert.ok(

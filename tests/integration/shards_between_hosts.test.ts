@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
+import { visits } from "./counted_visits.ts";
 import { HostProcess } from "./host_process.ts";
 import { ownersWhen } from "./hosts_on_redis.ts";
 import { withTableHosts } from "./table_hosts.ts";
@@ -17,35 +18,18 @@ Deno.test({
   ignore: program === undefined,
   async fn() {
     await withTableHosts(program ?? "redis-server", async ({ processes, client, store }) => {
-      let round = 0;
-      let newest = 0;
-      let stopped = false;
-      const visit = async () => {
-        const { rankingId } = await client.rank(`user-${round % 9}`, ["left", "right"]);
-        const results = await client.post([
-          { eventId: `e-${round}`, rankingId, item: "right", action: "click" },
-        ]);
-        round++;
-        for (const { status, acceptedAtMs } of results) {
-          assert.equal(status, "accepted");
-          newest = Math.max(newest, acceptedAtMs);
-        }
-      };
-      await visit();
+      const visiting = visits(client);
+      await visiting.further(1);
       // The first host to come took all shards; they even out when the other one is there.
       const areEven = (owners: readonly string[]) =>
         owners.filter((owner) => owner === "tables-1").length === 2;
       await ownersWhen(store, areEven);
-      await client.rankFresh("user-0", ["left", "right"], newest);
-      const visits = (async () => {
-        while (!stopped) await visit();
-      })();
-      visits.catch(() => {});
+      await client.rankFresh("user-0", ["left", "right"], visiting.newestMs);
 
       await store.setHostState("tables-1", "draining");
       const drained = await ownersWhen(store, (owners) => !owners.includes("tables-1"));
       assert.deepEqual(drained, ["tables-2", "tables-2", "tables-2", "tables-2"]);
-      await client.rankFresh("user-0", ["left", "right"], newest);
+      await client.rankFresh("user-0", ["left", "right"], visiting.newestMs);
       const { generation } = await store.read();
       assert.equal(generation, 0, "no shard was lost");
 
@@ -54,10 +38,9 @@ Deno.test({
       await processes.of("tables-2").kill("SIGKILL");
       const restored = await ownersWhen(store, (owners) => !owners.includes("tables-2"));
       assert.deepEqual(restored, ["tables-1", "tables-1", "tables-1", "tables-1"]);
-      stopped = true;
-      await visits;
-      await client.rankFresh("user-0", ["left", "right"], newest);
-      assert.ok(round > 20);
+      const { accepted, newestMs } = await visiting.stop();
+      await client.rankFresh("user-0", ["left", "right"], newestMs);
+      assert.ok(accepted > 20);
 
       const file = Deno.readTextFileSync(processes.configuration);
       const refusal = async (from: string | RegExp, to: string) => {

@@ -37,14 +37,11 @@ Deno.test({
       const { processes, client, store, redis } = world;
       const visiting = visits(client);
       const [paused] = await ownersWhen(store, () => true);
-      while (visiting.accepted < 50) await new Promise((resolve) => setTimeout(resolve, 20));
+      await visiting.further(50);
       processes.of(paused).signal("SIGSTOP");
       const owners = await ownersWhen(store, (owners) => !owners.includes(paused));
       assert.equal(new Set(owners).size, 1);
-      const atTakeover = visiting.accepted;
-      while (visiting.accepted < atTakeover + 50) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
+      await visiting.further(50);
       processes.of(paused).signal("SIGCONT");
       assert.equal(await processes.of(paused).ended(), 1);
       assert.match(processes.of(paused).said, /its lease expired. The process must stop/);
