@@ -3,7 +3,6 @@
  * twice, and stops at the first failure.
  */
 import { drawRunPlan, type RunPlan } from "./plan/run_plan.ts";
-import { missedProbes } from "./probes.ts";
 import type { RunOutcome } from "./run_world.ts";
 import { runSeed, type SeedOptions, type SeedResult, type SeedTask } from "./seed_run.ts";
 
@@ -31,8 +30,8 @@ export interface CampaignResult {
   readonly virtualMs: number;
   readonly faults: number;
   readonly failure: Failure | undefined;
-  /** Names of probes that no run has seen and that a run of the scenario can see. */
-  readonly probesMissed: readonly string[];
+  /** Names of the probes that a run has seen. */
+  readonly probesSeen: ReadonlySet<string>;
   /** The plan of the last seed as drawn; undefined where no seed was tried. */
   readonly lastPlan: RunPlan | undefined;
   /** Hash of the last run. */
@@ -68,7 +67,7 @@ export interface SeedProgress {
  * the first that fails, however many run at a time.
  */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const seen = new Set<string>();
+  const probesSeen = new Set<string>();
   const total = { seedsTried: 0, events: 0, eventsRun: 0, virtualMs: 0, faults: 0 };
   let last: SeedResult | undefined;
   for await (const result of resultsOf(options)) {
@@ -78,7 +77,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     total.eventsRun += result.eventsRun;
     total.virtualMs += result.virtualMs;
     total.faults += result.faults;
-    for (const name of result.probesSeen) seen.add(name);
+    for (const name of result.probesSeen) probesSeen.add(name);
     const { seed, kind } = result;
     options.onSeed?.({ seed, outcome: kind, ...total });
     if (kind !== "passed") break;
@@ -89,7 +88,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     failure: last === undefined || lastPlan === undefined || last.kind === "passed"
       ? undefined
       : failureOf(lastPlan, { ...last, kind: last.kind }),
-    probesMissed: missedProbes(seen, options),
+    probesSeen,
     lastPlan,
     traceHash: last?.traceHash ?? "",
   };

@@ -11,6 +11,7 @@ import type { RunPlan } from "../../simulation/plan/run_plan.ts";
 import { requireAccess } from "./access.ts";
 import { perfettoTrace } from "./perfetto.ts";
 import { PICTURE_EVENTS_MAX, runPage } from "../../simulation/picture/run_page.ts";
+import { missedProbes } from "../../simulation/probes.ts";
 import { run } from "../../simulation/run.ts";
 import type { RunOutcome } from "../../simulation/run_world.ts";
 import type { SeedTask } from "../../simulation/seed_run.ts";
@@ -73,10 +74,10 @@ export async function simulate(flags: SimulateFlags, output: Output): Promise<vo
   const seconds = (performance.now() - startedMs) / 1_000;
   const failure = result.failure && await reportFailure(flags, result.failure, scenario, output);
   await writePictures(flags, failure?.shrunk ?? result.lastPlan, scenario);
-  output.err(summaryOf(result, seconds));
-  if (flags.json === true) {
-    output.out(`${JSON.stringify(jsonOf(flags, { ...result, failure }, seconds))}\n`);
-  }
+  const probesMissed = missedProbes(result.probesSeen, { ...drawn, scenario });
+  const summary = { ...result, failure, probesMissed, seconds };
+  output.err(inWords(summary));
+  if (flags.json === true) output.out(`${JSON.stringify(jsonOf(flags, summary))}\n`);
   if (failure !== undefined) {
     throw new CommandError(`${failure.checker}: ${failure.message}`, EXIT_CODES[failure.kind]);
   }
@@ -217,8 +218,15 @@ async function writePictures(
   }
 }
 
-function summaryOf(result: CampaignResult, seconds: number): string {
-  const { seedsTried, events, eventsRun, virtualMs, faults, probesMissed, failure } = result;
+interface Summary extends CampaignResult {
+  /** Names of the probes that no run has seen, and that a run of the scenario can see. */
+  readonly probesMissed: readonly string[];
+  readonly seconds: number;
+}
+
+function inWords(summary: Summary): string {
+  const { seedsTried, events, eventsRun, virtualMs, faults, failure, probesMissed, seconds } =
+    summary;
   const virtualS = virtualMs / 1_000;
   const rate = Math.round(eventsRun / seconds);
   // Otherwise events, seconds and rate contradict each other.
@@ -240,10 +248,8 @@ function summaryOf(result: CampaignResult, seconds: number): string {
 /** The last line: of one seed, of many, or of a planted bug. */
 function jsonOf(
   { seed, seeds, planted, for: forDuration }: SimulateFlags,
-  result: CampaignResult,
-  seconds: number,
+  { seedsTried, events, eventsRun, virtualMs, traceHash, failure, probesMissed, seconds }: Summary,
 ): Record<string, unknown> {
-  const { seedsTried, events, eventsRun, virtualMs, probesMissed, traceHash, failure } = result;
   const violation = failure?.checker ?? null;
   const failed = failure !== undefined && {
     seed: failure.seed,

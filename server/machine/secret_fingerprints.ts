@@ -9,9 +9,18 @@ import type { MeshOptions } from "../../configuration/configuration.ts";
 /** Bytes of a fingerprint. */
 const BYTES = 32;
 
+/** The last fingerprints: a simulated mesh starts hosts with the same secrets again and again. */
+let known: { readonly of: string; readonly fingerprints: readonly string[] } | undefined;
+
 /** A fingerprint of each secret, in hexadecimal; that of another mesh with the secret differs. */
-export function secretFingerprints({ id, secrets }: Pick<MeshOptions, "id" | "secrets">): string[] {
-  return secrets.map((secret) =>
-    scryptSync(secret, `cairn mesh ${id}`, BYTES, { N: 16_384, r: 8, p: 1 }).toString("hex")
-  );
+export function secretFingerprints(
+  { id, secrets }: Pick<MeshOptions, "id" | "secrets">,
+): readonly string[] {
+  const of = JSON.stringify([id, secrets]);
+  if (known?.of !== of) known = { of, fingerprints: secrets.map((each) => fingerprint(id, each)) };
+  return known.fingerprints;
+}
+
+function fingerprint(id: string, secret: string): string {
+  return scryptSync(secret, `cairn mesh ${id}`, BYTES, { N: 16_384, r: 8, p: 1 }).toString("hex");
 }
