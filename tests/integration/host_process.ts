@@ -39,7 +39,7 @@ export class HostProcess {
   }
 
   /** Resolves when its parts run; where it serves, when it can rank. */
-  async ready(msMax = 60_000): Promise<void> {
+  async ready(msMax = 180_000): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(

@@ -10,7 +10,7 @@ export interface StartOptions {
   readonly args?: readonly string[];
   /** A program and its arguments to run the server under, such as strace. */
   readonly under?: readonly string[];
-  /** Longest wait until it can rank, ms. Default 60,000. */
+  /** Longest wait until it can rank, ms. Default 180,000. */
   readonly readyMsMax?: number;
   /** Further variables of its environment. */
   readonly environment?: Readonly<Record<string, string>>;
@@ -68,7 +68,7 @@ export class MeshProcess {
   }
 
   /** @throws {NotReadyError} When it ends before it can rank, or takes longer than `msMax`. */
-  async ready(msMax = 60_000): Promise<void> {
+  async ready(msMax = 180_000): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<"late">((resolve) => {
       timer = setTimeout(() => resolve("late"), msMax);
