@@ -1,10 +1,11 @@
 /**
- * The actor of a gateway for the other gateways of its mesh: their consoles read its activity, and
- * their erasures have it forget users.
+ * The actor of a gateway for the other gateways of its mesh: their consoles read its activity,
+ * their erasures have it forget users, and their events find its rankings by user.
  */
 import type { ActorDefinition, Request } from "../mesh/runtime/actor.ts";
 import type { Activity, ActivitySeen } from "./console/activity.ts";
 import type { GatewayMemory } from "./memory/gateway_memory.ts";
+import type { UserEvent, UserRanking } from "./memory/user_rankings.ts";
 
 /** Asks a gateway for its newest rankings, events and refusals; none where it has no console. */
 export interface GetActivity extends Request<ActivitySeen> {
@@ -17,7 +18,21 @@ export interface ForgetUser extends Request<void> {
   readonly user: string;
 }
 
-export type GatewayMessage = GetActivity | ForgetUser;
+/**
+ * Asks a gateway for the rankings that it served and that showed the items of events to their
+ * users. The answer has a list for each event, newest first: at most {@link FOUND_MAX}.
+ */
+export interface FindRankings extends Request<readonly (readonly UserRanking[])[]> {
+  readonly kind: "findRankings";
+  readonly events: readonly UserEvent[];
+  /** Time between a ranking and its event, ms, exclusive. */
+  readonly withinMs: number;
+}
+
+/** Rankings that an answer has for an event: the log may lack the newest. */
+export const FOUND_MAX = 2;
+
+export type GatewayMessage = GetActivity | ForgetUser | FindRankings;
 
 /** The state of a gateway that others reach. */
 export interface GatewayState {
@@ -34,14 +49,21 @@ export function defineGatewayActor(
 ): ActorDefinition<GatewayMessage, undefined> {
   return {
     kind: "gateway",
-    mailbox: { capacity: 64, overflow: "reject" },
+    mailbox: { capacity: 1_024, overflow: "reject" },
     restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 10, backoffMsMax: 1_000 },
-    priorityOf: (message) => message.kind === "getActivity" ? "read" : "control",
+    priorityOf: (message) => message.kind === "forgetUser" ? "control" : "read",
     create: (context) => ({
       receive(message) {
         switch (message.kind) {
           case "getActivity":
             return context.reply(message, activity?.read() ?? noActivity);
+          case "findRankings":
+            return context.reply(
+              message,
+              message.events.map((event) =>
+                memory.servedBefore(event, message.withinMs, FOUND_MAX)
+              ),
+            );
           case "forgetUser":
             memory.forget(message.user);
             activity?.forget(message.user);

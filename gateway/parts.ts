@@ -22,6 +22,7 @@ import type { Console } from "./console/console.ts";
 import type { Erasures } from "./erasure/erasures.ts";
 import type { GatewayMemory } from "./memory/gateway_memory.ts";
 import type { StoredItems } from "./memory/stored_items.ts";
+import type { UserEvent, UserRanking } from "./memory/user_rankings.ts";
 import type { GatewayOptions } from "./options.ts";
 
 /** How the label rules read actions, so that an answer can say when nothing will be learned. */
@@ -41,6 +42,20 @@ export interface ActionLabels {
   readonly actions: readonly string[];
   /** An action that a rule matches, for the documentation. */
   readonly example: { readonly action: string; readonly value?: number };
+}
+
+/** Finds rankings that other gateways have answered. */
+export interface OtherRankings {
+  /**
+   * Rankings that showed the items of events to their users, less than `withinMs` before them. Has
+   * those of the gateways that answer soon.
+   *
+   * @returns For each event the newest of each gateway, newest first.
+   */
+  findRankings(
+    events: readonly UserEvent[],
+    withinMs: number,
+  ): Promise<readonly (readonly UserRanking[])[]>;
 }
 
 export interface GatewayParts {
@@ -91,6 +106,8 @@ export interface GatewayParts {
   readonly erasures?: Erasures;
   /** Rankings of all gateways; absent = this gateway is the only one. */
   readonly sharedRankings?: SharedRankings;
+  /** Absent where there are none. */
+  readonly otherGateways?: OtherRankings;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly random: Random;

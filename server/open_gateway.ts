@@ -130,6 +130,7 @@ export async function openGateway(
     profiles: stores.profiles,
     storedItems,
     ...(stores.sharedRankings && { sharedRankings: stores.sharedRankings }),
+    ...(host !== undefined && { otherGateways: others }),
     telemetry,
     clock,
     random,

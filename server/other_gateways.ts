@@ -8,21 +8,36 @@ import {
   type GatewayMessage,
   type GatewayState,
 } from "../gateway/gateway_actor.ts";
+import type { UserEvent, UserRanking } from "../gateway/memory/user_rankings.ts";
+import type { OtherRankings } from "../gateway/parts.ts";
+import type { Counter } from "../mesh/ports/telemetry.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
+import { AskTimeoutError } from "../mesh/runtime/errors.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
 import { homeNodeOf, servingHostsOfMesh } from "./layout.ts";
 
 /** Time that a gateway has to answer, ms. */
 const ASK_BUDGET_MS = 1_000;
+/** Time for the rankings of events, which wait for them, ms. */
+const FIND_BUDGET_MS = 200;
+/** Events of one such ask: the other gateway looks for all of them in one turn. */
+const FIND_EVENTS_MAX = 100;
 
-export class OtherGateways {
+export class OtherGateways implements OtherRankings {
   readonly #mesh: Mesh;
   readonly #hosts: readonly string[];
+  readonly #finds: Counter;
 
   /** @param own This host; undefined = the only process. */
   constructor(configuration: CairnConfiguration, mesh: Mesh, own: string | undefined) {
     this.#mesh = mesh;
     this.#hosts = servingHostsOfMesh(configuration).filter((host) => host !== own);
+    this.#finds = mesh.home.telemetry.counter("cairn_gateway_finds_total", {
+      help:
+        "Times that another gateway was asked for its rankings of users, by outcome: answered, " +
+        "late (the events no longer waited) or failed (it cannot be reached, or is overloaded).",
+      labelNames: ["outcome"],
+    });
   }
 
   /** The activities of the gateways that answer. */
@@ -40,6 +55,38 @@ export class OtherGateways {
   async forget(user: string): Promise<void> {
     await this.#ask((host) =>
       this.#refOf(host).ask({ kind: "forgetUser", user }, { budgetMs: ASK_BUDGET_MS })
+    );
+  }
+
+  /** See {@link OtherRankings}. */
+  async findRankings(
+    events: readonly UserEvent[],
+    withinMs: number,
+  ): Promise<readonly (readonly UserRanking[])[]> {
+    const asked: Promise<readonly (readonly UserRanking[])[]>[] = [];
+    for (let i = 0; i < events.length; i += FIND_EVENTS_MAX) {
+      asked.push(this.#find(events.slice(i, i + FIND_EVENTS_MAX), withinMs));
+    }
+    return (await Promise.all(asked)).flat();
+  }
+
+  async #find(
+    events: readonly UserEvent[],
+    withinMs: number,
+  ): Promise<readonly (readonly UserRanking[])[]> {
+    const answers = await this.#ask(async (host) => {
+      try {
+        const message = { kind: "findRankings", events, withinMs } as const;
+        const found = await this.#refOf(host).ask(message, { budgetMs: FIND_BUDGET_MS });
+        this.#finds.add(1, { outcome: "answered" });
+        return found;
+      } catch (error) {
+        this.#finds.add(1, { outcome: error instanceof AskTimeoutError ? "late" : "failed" });
+        throw error;
+      }
+    });
+    return events.map((_, i) =>
+      answers.flatMap((found) => found[i]).sort((a, b) => b.atMs - a.atMs)
     );
   }
 

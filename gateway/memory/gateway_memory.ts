@@ -8,7 +8,13 @@ import type { GatewayOptions } from "../options.ts";
 import { AcceptanceClock } from "./acceptance_clock.ts";
 import { RecentEvents } from "./recent_events.ts";
 import { RecentRankings } from "./recent_rankings.ts";
-import { UserRankings } from "./user_rankings.ts";
+import {
+  isInTime,
+  isServed,
+  type UserEvent,
+  type UserRanking,
+  UserRankings,
+} from "./user_rankings.ts";
 
 /** Newest events among whose items negatives are sampled. */
 const POOL_EVENTS_MAX = 10_000;
@@ -44,6 +50,33 @@ export class GatewayMemory {
       uniformShare: options.eventsWithoutRanking.uniformShare,
     });
     this.acceptanceClock = new AcceptanceClock(clock);
+  }
+
+  /**
+   * The newest ranking that showed the item of an event to its user, less than `withinMs` before
+   * it, and that `suits` accepts.
+   */
+  rankingBefore(
+    event: UserEvent,
+    withinMs: number,
+    suits: (ranking: UserRanking) => boolean,
+  ): UserRanking | undefined {
+    return this.userRankings.find(
+      event.user,
+      (ranking) =>
+        isInTime(event, ranking, withinMs) &&
+        this.rankings.check(ranking.rankingId, event.item) === "shown" && suits(ranking),
+    );
+  }
+
+  /** Such rankings that were served, newest first; at most `max`. */
+  servedBefore(event: UserEvent, withinMs: number, max: number): UserRanking[] {
+    const served: UserRanking[] = [];
+    this.rankingBefore(event, withinMs, (ranking) => {
+      if (isServed(ranking)) served.push(ranking);
+      return served.length === max;
+    });
+    return served;
   }
 
   /** Forgets the rankings of an erased user; returns how many they were. */

@@ -16,6 +16,32 @@ export interface UserRanking {
   readonly atMs: number;
 }
 
+/** An event that names its user and no ranking. */
+export interface UserEvent {
+  readonly user: string;
+  readonly item: string;
+  /** When it happened, ms since the Unix epoch. */
+  readonly atMs: number;
+}
+
+/** Begins the ids of rankings that are made of events. */
+export const MADE = "unranked-";
+
+/** Whether a ranking was served, and not made of an event. */
+export function isServed({ rankingId }: UserRanking): boolean {
+  return !rankingId.startsWith(MADE);
+}
+
+/** Whether an event came after a ranking, less than `withinMs` later. */
+export function isInTime(
+  { atMs }: Pick<UserEvent, "atMs">,
+  ranking: UserRanking,
+  withinMs: number,
+): boolean {
+  const afterMs = atMs - ranking.atMs;
+  return afterMs >= 0 && afterMs < withinMs;
+}
+
 /** Rankings of one user that a search visits. */
 const VISITED_MAX = 64;
 

@@ -20,6 +20,12 @@ export class TimestampParser {
     this.#aheadMsMax = aheadMsMax;
   }
 
+  /** As {@link parse}, of a timestamp that was not validated: NaN where it is none. */
+  read(timestamp: unknown): number {
+    if (timestamp === undefined) return this.#clock.nowMs();
+    return typeof timestamp === "number" ? timestamp : Date.parse(String(timestamp));
+  }
+
   /**
    * @param timestamp As the client sent it; absent = now.
    * @param pointer Pointer to the timestamp in the body, for the problem.
@@ -27,9 +33,8 @@ export class TimestampParser {
    * @throws {ProblemError} It lies too far ahead or before 1970, or is in seconds.
    */
   parse(timestamp: Timestamp | undefined, pointer = "#/timestamp"): number {
+    const atMs = this.read(timestamp);
     const nowMs = this.#clock.nowMs();
-    if (timestamp === undefined) return nowMs;
-    const atMs = typeof timestamp === "number" ? timestamp : Date.parse(timestamp);
     if (atMs < 0) {
       throw refusal("invalid-request", pointer, `is ${timestamp}; send a time from 1970 on`);
     }

@@ -20,6 +20,7 @@ import {
 } from "./event_checks.ts";
 import { noteOn } from "./event_notes.ts";
 import { isOfOthers, isUnlogged, mayBeShared, unloggedNote } from "./unlogged_rankings.ts";
+import type { UserEvent, UserRanking } from "../memory/user_rankings.ts";
 import { type Attribution, UnrankedEvents } from "./unranked_events.ts";
 
 /** An accepted event or a duplicate, as the answer lists it. */
@@ -71,6 +72,7 @@ export class EventAcceptance {
    *
    * @param path Path of the event in the body.
    * @param budget Field errors that the request's answer may still list.
+   * @param ofOthers Rankings of other gateways that showed the item to the user, newest first.
    * @returns The event's result, once the event is durable.
    * @throws {ProblemError} The event is not accepted.
    */
@@ -79,6 +81,7 @@ export class EventAcceptance {
     pending: Pending,
     path: readonly number[],
     budget: FieldErrorBudget,
+    ofOthers: readonly UserRanking[] = [],
   ): Promise<Taken> {
     const { memory, eventLog, options } = this.#parts;
     const event = validateEntry(eventSchema, sent, path, budget);
@@ -96,7 +99,7 @@ export class EventAcceptance {
     const accepted = Promise.withResolvers<number>();
     let attribution: Attribution | undefined;
     if (named.user === undefined) requireShown({ ...event, ...named }, pointer, this.#parts);
-    else attribution = this.#unranked.attribute({ ...event, ...named }, atMs);
+    else attribution = this.#unranked.attribute({ ...event, ...named, atMs }, ofOthers);
     const rankingId = attribution?.rankingId ?? named.rankingId;
     memory.events.begin(eventId, event, accepted.promise);
     // It may become the negative of a later event that names no ranking.
@@ -108,7 +111,7 @@ export class EventAcceptance {
       accepted,
       pointer,
       isDuplicate: false,
-      isOfOthers: attribution === undefined && isOfOthers(rankingId, this.#parts),
+      isOfOthers: isOfOthers(rankingId, this.#parts),
     };
     if (attribution !== undefined && needsRanking(attribution)) {
       this.#appendLater(attribution, recordNow, outcome);
@@ -178,25 +181,52 @@ export class EventAcceptance {
    * Loads the rankings of a request's events that this gateway does not know, or that the log had
    * not taken.
    *
+   * @returns The rankings of other gateways that showed the items of events which name their user,
+   * by event as it was sent, newest first.
    * @throws {LogUnavailableError} Whether the rankings exist is unknown now.
    */
-  async loadRankings(events: readonly unknown[]): Promise<void> {
+  async loadRankings(
+    events: readonly unknown[],
+  ): Promise<ReadonlyMap<unknown, readonly UserRanking[]>> {
     const { sharedRankings } = this.#parts;
-    if (sharedRankings === undefined) return;
-    const ids = events.flatMap((event) => this.#rankingsToLoad(event));
+    if (sharedRankings === undefined) return new Map();
+    const found = await this.#findOfOthers(events.filter(isOfUser));
+    const ids = [
+      ...events.flatMap((event) => this.#rankingsToLoad(event)),
+      ...found.flatMap(({ rankings }) => rankings.map(({ rankingId }) => rankingId)),
+    ];
     if (ids.length > 0) await sharedRankings.load(ids);
+    // A failover may have lost one that its gateway still knows.
+    return new Map(found.map(({ event, rankings }) => [
+      event,
+      rankings.filter(({ rankingId }) => sharedRankings.check(rankingId, event.item) === "shown"),
+    ]));
+  }
+
+  /** The rankings of other gateways that may have caused events which name their user. */
+  async #findOfOthers(events: readonly SentUserEvent[]): Promise<
+    { readonly event: SentUserEvent; readonly rankings: readonly UserRanking[] }[]
+  > {
+    const { otherGateways, options: { eventsWithoutRanking: { match, withinMs } } } = this.#parts;
+    if (otherGateways === undefined || match === "none" || events.length === 0) return [];
+    const asked = events.map(({ user, item, timestamp }) => ({
+      user,
+      item,
+      atMs: this.#timestamps.read(timestamp),
+    }));
+    const found = await otherGateways.findRankings(asked, withinMs);
+    return events.map((event, i) => ({ event, rankings: found[i] }));
   }
 
   /** @param sent As its client sent it. */
   #rankingsToLoad(sent: unknown): readonly string[] {
-    const { rankingId, user, item } = (sent ?? {}) as Readonly<Record<string, unknown>>;
+    const { rankingId } = (sent ?? {}) as Readonly<Record<string, unknown>>;
     if (typeof rankingId === "string") {
       const isLoaded = this.#parts.options.unknownRankings !== "accept" &&
         mayBeShared(rankingId, this.#parts);
       return isLoaded ? [rankingId] : [];
     }
-    if (typeof user !== "string" || typeof item !== "string") return [];
-    return this.#unranked.unloggedOf(user, item);
+    return isOfUser(sent) ? this.#unranked.unloggedOf(sent.user, sent.item) : [];
   }
 
   /** Appends events of one partition, or of the partitions that have its rankings by now. */
@@ -249,6 +279,14 @@ export class EventAcceptance {
     this.#parts.console?.activity.accepted(record);
     accepted.resolve(record.acceptedAtMs);
   }
+}
+
+/** An event that names its user and no ranking, as its client sent it. */
+type SentUserEvent = Pick<UserEvent, "user" | "item"> & { readonly timestamp?: unknown };
+
+function isOfUser(sent: unknown): sent is SentUserEvent {
+  const { rankingId, user, item } = (sent ?? {}) as Readonly<Record<string, unknown>>;
+  return typeof rankingId !== "string" && typeof user === "string" && typeof item === "string";
 }
 
 /** A ranking that the log must have before, or with, an event. */

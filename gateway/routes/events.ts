@@ -34,11 +34,14 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
     const many = Array.isArray(sent);
     const events: unknown[] = many ? sent : [sent];
     requireListLength(events, EVENTS_PER_BATCH_MAX, "events", "one event, or ");
-    if (parts.sharedRankings) await acceptance.loadRankings(events);
+    const ofOthers = await acceptance.loadRankings(events);
     const pending: Pending = new Map();
     const budget = new FieldErrorBudget();
     const taking = events.map((event, i) =>
-      outcomeOf(event, acceptance.take(event, pending, many ? [i] : [], budget))
+      outcomeOf(
+        event,
+        acceptance.take(event, pending, many ? [i] : [], budget, ofOthers.get(event)),
+      )
     );
     acceptance.append(pending);
     const outcomes = await withinDeadline(

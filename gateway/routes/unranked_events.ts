@@ -8,15 +8,19 @@
 import type { DescribeItems } from "../../actors/ranker/protocol.ts";
 import type { RandomStream } from "../../mesh/ports/random.ts";
 import { logSampleRateOf } from "../../records/sampled_items.ts";
-import type { UserRanking } from "../memory/user_rankings.ts";
+import {
+  isInTime,
+  isServed,
+  MADE,
+  type UserEvent,
+  type UserRanking,
+} from "../memory/user_rankings.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import { isUnlogged } from "./unlogged_rankings.ts";
 
-export interface UnrankedEvent {
+export interface UnrankedEvent extends UserEvent {
   readonly eventId: string;
-  readonly user: string;
-  readonly item: string;
   readonly action: string;
   readonly value?: number | undefined;
 }
@@ -55,9 +59,10 @@ export class UnrankedEvents {
   /**
    * Decides on an event's ranking and remembers it.
    *
+   * @param ofOthers Rankings of other gateways that showed the item to the user, newest first.
    * @throws {ProblemError} `not-ready` while rankings are read back from the log.
    */
-  attribute(event: UnrankedEvent, atMs: number): Attribution {
+  attribute(event: UnrankedEvent, ofOthers: readonly UserRanking[] = []): Attribution {
     const { memory, options, labels } = this.#parts;
     if (!memory.isComplete) {
       throw new ProblemError(
@@ -69,9 +74,9 @@ export class UnrankedEvents {
     const { negatives } = options.eventsWithoutRanking;
     const isPositive = labels === undefined || labels.isPositive(event.action, event.value);
     const mayBeMade = negatives > 0 && isPositive;
-    const newest = this.#lastShown(event, atMs);
+    const newest = this.#lastShown(event, ofOthers);
     const shown = mayBeMade
-      ? this.#lastShown(event, atMs, (ranking) => this.#isLearned(ranking, atMs))
+      ? this.#lastShown(event, ofOthers, (ranking) => this.#isLearned(ranking, event.atMs))
       : newest;
     if (shown !== undefined) {
       const logged = this.#making.get(shown.rankingId);
@@ -80,7 +85,7 @@ export class UnrankedEvents {
     if (!mayBeMade) {
       return { kind: "none", rankingId: `${MADE}none-${event.eventId}`.slice(0, ID_MAX) };
     }
-    return { ...this.#make(event, atMs), isUnlogged: newest !== undefined };
+    return { ...this.#make(event), isUnlogged: newest !== undefined };
   }
 
   /**
@@ -122,21 +127,21 @@ export class UnrankedEvents {
 
   /** The newest ranking that showed the item, or that was made of an earlier event on it. */
   #lastShown(
-    { user, item }: UnrankedEvent,
-    atMs: number,
+    event: UnrankedEvent,
+    ofOthers: readonly UserRanking[],
     suits: (ranking: UserRanking) => boolean = () => true,
   ): UserRanking | undefined {
     const { memory, options: { eventsWithoutRanking: { match, withinMs } } } = this.#parts;
-    return memory.userRankings.find(user, (ranking) => {
-      const { rankingId, atMs: shownAtMs } = ranking;
-      if (match === "none" && !rankingId.startsWith(MADE)) return false;
-      const afterMs = atMs - shownAtMs;
-      return afterMs >= 0 && afterMs < withinMs &&
-        memory.rankings.check(rankingId, item) === "shown" && suits(ranking);
-    });
+    const own = memory.rankingBefore(
+      event,
+      withinMs,
+      (ranking) => (match !== "none" || !isServed(ranking)) && suits(ranking),
+    );
+    const other = ofOthers.find((each) => isInTime(event, each, withinMs) && suits(each));
+    return own === undefined || other !== undefined && other.atMs > own.atMs ? other : own;
   }
 
-  #make({ user, item }: UnrankedEvent, atMs: number) {
+  #make({ user, item, atMs }: UnrankedEvent) {
     const { memory, options, ranker, random, storedItems } = this.#parts;
     const { negatives, itemsSeen } = options.eventsWithoutRanking;
     storedItems?.begin();
@@ -162,8 +167,6 @@ export class UnrankedEvents {
   }
 }
 
-/** Begins the ids of rankings that are made of events. */
-const MADE = "unranked-";
 /** Time after a ranking within which the log may still take it, ms; it tries for five seconds. */
 const LATE_MS_MAX = 10_000;
 const ID_MAX = 256;

@@ -151,6 +151,7 @@ export interface FixtureParts {
   readonly exampleLog?: EventLog;
   readonly profiles?: ProfileStore;
   readonly sharedRankings?: GatewayParts["sharedRankings"];
+  readonly otherGateways?: GatewayParts["otherGateways"];
   readonly memory?: GatewayMemory;
   readonly erasures?: GatewayParts["erasures"];
   readonly clock?: VirtualClock;
@@ -197,6 +198,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.exampleLog && { exampleLog: parts.exampleLog }),
     ...(parts.erasures && { erasures: parts.erasures }),
     ...(parts.sharedRankings && { sharedRankings: parts.sharedRankings }),
+    ...(parts.otherGateways && { otherGateways: parts.otherGateways }),
     ...(parts.checkProfile && { checkProfile: parts.checkProfile }),
     ...(parts.labels && { labels: parts.labels }),
     ...(parts.trainers && { trainers: parts.trainers }),

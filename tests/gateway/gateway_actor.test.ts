@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Activity } from "../../gateway/console/activity.ts";
 import { defineGatewayActor, type GatewayMessage } from "../../gateway/gateway_actor.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
+import type { UserRanking } from "../../gateway/memory/user_rankings.ts";
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import { fixtureOptions, startMs } from "./fixture.ts";
@@ -48,4 +49,30 @@ Deno.test("a gateway without a console has no activity", async () => {
   await actor.receive({ kind: "getActivity" } as unknown as GatewayMessage);
   await actor.receive({ kind: "forgetUser", user: "ann" } as unknown as GatewayMessage);
   assert.deepEqual(replies, [{ rankings: [], events: [], refusals: [] }, undefined]);
+});
+
+Deno.test("a gateway tells others which of its rankings showed an item to a user before an event", async () => {
+  const memory = new GatewayMemory(new VirtualClock({ startMs }), fixtureOptions);
+  const replies: unknown[] = [];
+  const context = {
+    reply: (_: unknown, value: unknown) => void replies.push(value),
+  } as unknown as ActorContext<GatewayMessage>;
+  const actor = await defineGatewayActor({ memory }).create(context, undefined);
+  const remember = (rankingId: string, item: string, atMs: number) => {
+    memory.rankings.remember(rankingId, [{ id: item }], startMs + atMs);
+    memory.userRankings.remember("ann", { rankingId, atMs: startMs + atMs });
+  };
+  for (let i = 0; i < 12; i++) remember(`r-${i}`, i === 11 ? "b" : "a", i);
+  remember("unranked-1", "a", 11); // made of an event of this gateway
+  const events = [["a", 11], ["b", 11], ["c", 11], ["b", 10], ["a", 5], ["a", 200], ["a", 109]]
+    .map(([item, atMs]) => ({ user: "ann", item, atMs: startMs + Number(atMs) }));
+  await actor.receive(
+    { kind: "findRankings", events, withinMs: 100 } as unknown as GatewayMessage,
+  );
+  const [answer] = replies as UserRanking[][][];
+  assert.deepEqual(answer[1], [{ rankingId: "r-11", atMs: startMs + 11 }]);
+  assert.deepEqual(
+    answer.map((found) => found.map(({ rankingId }) => rankingId)),
+    [["r-10", "r-9"], ["r-11"], [], [], ["r-5", "r-4"], [], ["r-10"]],
+  );
 });

@@ -3,6 +3,7 @@
  * both.
  */
 import assert from "node:assert/strict";
+import { FOUND_MAX } from "../../gateway/gateway_actor.ts";
 import { RedisEventLog } from "../../mesh/adapters/redis/redis_event_log.ts";
 import { RedisSharedRankings } from "../../mesh/adapters/redis/redis_shared_rankings.ts";
 import { LOGGED_LATE_ITEM } from "../../mesh/ports/shared_rankings.ts";
@@ -32,7 +33,18 @@ await withServers((server) => {
         });
         const options = { server: redis, eventLog, retainedMs: 60_000, sharingMs };
         const sharedRankings = new RedisSharedRankings(options);
-        const gateway = gatewayFixture({ eventLog, sharedRankings });
+        const gateway = gatewayFixture({
+          eventLog,
+          sharedRankings,
+          otherGateways: {
+            findRankings: (events, withinMs) => {
+              const { memory } = opened[2 - seed].gateway;
+              return Promise.resolve(
+                events.map((event) => memory.servedBefore(event, withinMs, FOUND_MAX)),
+              );
+            },
+          },
+        });
         const close = async () => {
           await eventLog.close();
           redis.close();
@@ -121,6 +133,64 @@ await withServers((server) => {
     const event = { eventId: "late", user: "u", item: "a", action: "click" };
     const { events: [{ rankingId, unlogged }] } = await json(post("/v1/events", event));
     assert.deepEqual([rankingId, unlogged], ["r", undefined]);
+  });
+
+  test("an event of a user goes to the newest ranking that showed the item, of either gateway", async ([one, two]) => {
+    const event = { user: "u", item: "a", action: "click" };
+    const rankingOf = async ({ post }: typeof one, eventId: string, item = "a") => {
+      const answer = await json(post("/v1/events", { ...event, eventId, item }));
+      return answer.events[0].rankingId;
+    };
+    await one.rank("first", ["a", "b"]);
+    for (const { clock } of [one, two]) await clock.advance(1_000);
+    assert.equal(await rankingOf(two, "e1"), "first");
+    await two.rank("second", ["a"]);
+    for (const { clock } of [one, two]) await clock.advance(1_000);
+    assert.deepEqual(
+      [await rankingOf(one, "e2"), await rankingOf(two, "e3"), await rankingOf(two, "e4", "b")],
+      ["second", "second", "first"],
+    );
+    const timestamp = one.clock.nowMs() - 1_500;
+    const past = await json(one.post("/v1/events", { ...event, eventId: "past", timestamp }));
+    assert.equal(past.events[0].rankingId, "first", "the second came after it");
+    two.memory.forget("u");
+    assert.equal(await rankingOf(one, "e5"), "first", "as before the second ranking");
+    for (const { clock } of [one, two]) await clock.advance(60_000);
+    assert.equal(await rankingOf(two, "e6"), undefined, "its ranking is too old");
+  });
+
+  test("a positive event of a user does not go to a ranking that the log of the other gateway lacks", async ([one, two]) => {
+    const { ranker } = one;
+    ranker.script = (rank) => ({ ...ranker.inOrder(rank), unlogged: true });
+    await one.rank("r", ["a", "b"]);
+    await two.clock.advance(20_000);
+    const event = { eventId: "e", user: "u", item: "a", action: "click" };
+    const { events: [{ rankingId, note }] } = await json(two.post("/v1/events", event));
+    assert.equal(rankingId, undefined);
+    assert.match(note, /^The event log does not have the ranking/);
+  });
+
+  test("an event of a user does not go to a ranking that the server has lost", async ([one, two]) => {
+    const { memory, clock } = one;
+    await one.rank("r", ["a"]);
+    const lost = { rankingId: "lost", atMs: clock.nowMs() + 1 };
+    memory.rankings.remember(lost.rankingId, [{ id: "a" }], lost.atMs);
+    memory.userRankings.remember("u", lost);
+    await two.clock.advance(1_000);
+    const event = { eventId: "e", user: "u", item: "a", action: "click" };
+    const { events: [{ rankingId }] } = await json(two.post("/v1/events", event));
+    assert.equal(rankingId, "r");
+  });
+
+  test("a ranking that another gateway made of an event is left to it", async ([one, two]) => {
+    const event = { user: "u", item: "a", action: "click" };
+    for (const [i, { post }] of [one, two].entries()) {
+      const { events: [{ rankingId }] } = await json(
+        post("/v1/events", { ...event, eventId: `${i}` }),
+      );
+      assert.equal(rankingId, undefined);
+    }
+    assert.equal(two.ranker.described.length, 1);
   });
 
   test("a report on a ranking of the other gateway is taken", async ([one, two]) => {

@@ -75,11 +75,15 @@ export interface EventResult {
   readonly eventId: string;
   readonly status: "accepted" | "duplicate" | "rejected";
   readonly acceptedAtMs: number;
+  /** The ranking that an event which named its user went to. */
+  readonly rankingId?: string;
 }
 
+/** It names its ranking, or its user. */
 export interface Event {
   readonly eventId: string;
-  readonly rankingId: string;
+  readonly rankingId?: string;
+  readonly user?: string;
   readonly item: string;
   readonly action: string;
   readonly value?: number;

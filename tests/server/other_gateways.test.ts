@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import type { FindRankings } from "../../gateway/gateway_actor.ts";
+import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
+import { ActorFailedError, AskTimeoutError } from "../../mesh/runtime/errors.ts";
+import type { Mesh } from "../../mesh/runtime/mesh.ts";
+import { OtherGateways } from "../../server/other_gateways.ts";
+import { spreadConfiguration } from "./spread_hosts.ts";
+
+/** The gateways of `edge-2` and further hosts for `edge-1`; each answers by a function. */
+function othersOf(...gateways: readonly ((asked: FindRankings) => unknown)[]) {
+  const telemetry = new TelemetryRecorder();
+  const mesh = {
+    home: { telemetry },
+    actorRef: (address: string) => ({
+      ask: async (asked: FindRankings) =>
+        await gateways[Number(address.slice("gateway/edge-".length)) - 2](asked),
+    }),
+  } as unknown as Mesh;
+  const configuration = spreadConfiguration("all", gateways.length + 1);
+  return { others: new OtherGateways(configuration, mesh, "edge-1"), telemetry };
+}
+
+const event = (i: number) => ({ user: `u${i}`, item: "a", atMs: 1_000 });
+
+Deno.test("the rankings of other gateways are found for each event, newest first", async () => {
+  const answer = (name: string, atMs: number) => ({ events }: FindRankings) =>
+    events.map(({ user }) => [{ rankingId: `${name}-${user}`, atMs }]);
+  const { others } = othersOf(answer("older", 1), answer("newer", 2));
+  const found = await others.findRankings([event(0), event(1)], 60_000);
+  assert.deepEqual(
+    found.map((rankings) => rankings.map(({ rankingId }) => rankingId)),
+    [["newer-u0", "older-u0"], ["newer-u1", "older-u1"]],
+  );
+});
+
+Deno.test("a gateway is asked for at most a hundred events at a time", async () => {
+  const counts: number[] = [];
+  const { others } = othersOf(({ events, withinMs }) => {
+    assert.equal(withinMs, 60_000);
+    counts.push(events.length);
+    return events.map(({ user, atMs }) => [{ rankingId: user, atMs }]);
+  });
+  const found = await others.findRankings(Array.from({ length: 250 }, (_, i) => event(i)), 60_000);
+  assert.deepEqual(counts, [100, 100, 50]);
+  assert.deepEqual(found.map(([{ rankingId }]) => rankingId), found.map((_, i) => `u${i}`));
+});
+
+Deno.test("gateways that do not answer are left out and counted", async () => {
+  const throws = (error: Error) => () => {
+    throw error;
+  };
+  const { others, telemetry } = othersOf(
+    throws(new AskTimeoutError("gateway/edge-2", { budgetMs: 200, node: "edge-2", chain: [] })),
+    throws(new ActorFailedError("gateway/edge-3", "no link")),
+    ({ events }) => events.map(() => [{ rankingId: "r", atMs: 1 }]),
+  );
+  assert.deepEqual(await others.findRankings([event(0)], 60_000), [[{ rankingId: "r", atMs: 1 }]]);
+  const outcomes = ["answered", "late", "failed"];
+  assert.deepEqual(
+    outcomes.map((outcome) => telemetry.value("cairn_gateway_finds_total", { outcome })),
+    [1, 1, 1],
+  );
+});
