@@ -1,13 +1,17 @@
 /**
- * An event that was accepted as one to be learned from has its ranking in the event log, before it.
+ * An event that was accepted as one to be learned from has its ranking in the event log, before it,
+ * and the log has no ranking twice.
  *
  *     ∀ answer "accepted" or "duplicate" without `unlogged` for event e on ranking r:
  *         at the end of the run the event log has r, or a fail-over has lost e
  *     ∀ such answer "accepted": r was appended before e
+ *     ∀ two records of rankings of one id: a fail-over has lost one of the id's records
  *
  * So clients are told of each event on a ranking that is lost, or the ranking is logged again, and
  * no number of events is too large for the joiner to hold until then. The promise is not made where
- * events on unknown rankings are accepted.
+ * events on unknown rankings are accepted. A gateway
+ * that appends a lost ranking again does not know whether its client, which had no answer, has sent
+ * the id to another one since.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { EventRecord } from "../../records/event_record.ts";
@@ -46,6 +50,9 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
   const learned = new Map<string, string>();
   /** Events that were accepted as such. */
   const accepted = new Set<string>();
+  /** Ids of rankings and events that the log has, and of those that it has lost. */
+  const present = new Set<string>();
+  const lost = new Set<string>();
   return {
     name: "logged-rankings",
     durable(log, partition, appended, firstOffset) {
@@ -54,13 +61,19 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
       logged.set(partition, ids);
       decodedEvents(appended).forEach((record, i) => {
         const id = idOf(record);
-        if (id !== undefined) ids.push({ offset: firstOffset + i, id, index: records++ });
+        if (id === undefined) return;
+        ids.push({ offset: firstOffset + i, id, index: records++ });
+        if (record.kind === "impression" && present.has(id) && !lost.has(id)) {
+          context.fail(`the event log has the ranking ${record.rankingId} twice`);
+        }
+        present.add(id);
       });
     },
     tailLost(log, partition, endOffset) {
       if (log !== "events") return;
       const ids = logged.get(partition) ?? [];
       logged.set(partition, ids.filter(({ offset }) => offset < endOffset));
+      for (const { offset, id } of ids) if (offset >= endOffset) lost.add(id);
     },
     replied({ path, method, requestBody, body }) {
       if (method !== "POST" || path !== "/v1/events" || body === undefined) return;

@@ -13,7 +13,7 @@ import {
   SealedPartitionError,
 } from "../../mesh/ports/event_log.ts";
 import type { Clock, Timer } from "../../mesh/ports/clock.ts";
-import type { AppendResult, LogAppend } from "./log_state.ts";
+import type { AppendResult, AttachedChange, LogAppend } from "./log_state.ts";
 import { RedisAwayError } from "./redis_link.ts";
 
 export interface LogAppendsOptions {
@@ -30,7 +30,7 @@ export interface LogAppendsOptions {
    */
   readonly confirm: () => Promise<void>;
   /** Appends a lost record of this partition, which is sealed, where it belongs since, durably. */
-  readonly moveOn: (append: Pick<LogAppend, "records" | "alsoDo">) => Promise<void>;
+  readonly moveOn: (append: Pick<LogAppend, "records" | "attached">) => Promise<void>;
   /** Id of the server's present run. */
   readonly run: () => string;
   /** Records before `end` are durable. */
@@ -50,6 +50,7 @@ export interface LogAppendsOptions {
 
 interface Append extends LogAppend {
   readonly untilMs: number;
+  isAgain: boolean;
   timer: Timer | undefined;
   settle(result: AppendResult): void;
 }
@@ -87,14 +88,15 @@ export class LogAppends {
     records: readonly Uint8Array[],
     until: AppendUntil,
     fence: AppendFence | undefined,
-    alsoDo?: () => void,
+    attached?: AttachedChange,
   ): Promise<number> {
     const { clock, onRefusal, late } = this.#options;
     const { promise: outcome, resolve, reject } = Promise.withResolvers<number>();
     const append: Append = {
       records,
       fence,
-      alsoDo,
+      attached,
+      isAgain: false,
       isUrgent: until === "durable",
       untilMs: clock.monotonicMs() + logBudgets.commandMs,
       timer: undefined,
@@ -223,6 +225,7 @@ export class LogAppends {
     });
     if (taken.length === 0) return;
     const batchTaken = taken.map(({ append }) => append);
+    for (const append of batchTaken) append.isAgain = true;
     const offsets = offsetsOf(batchTaken, taken.map(({ first }) => first));
     if (batchTaken.some(({ isUrgent }) => isUrgent)) {
       this.#written = [];

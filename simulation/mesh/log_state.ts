@@ -41,14 +41,23 @@ interface Partition {
   readonly listeners: Listeners<[isUrgent: boolean]>;
 }
 
+/**
+ * A further change of the server, made in the step of an append. Returns the reason against both,
+ * and changes nothing then.
+ *
+ * @param isAgain Whether an earlier run of the server has taken the append.
+ */
+export type AttachedChange = (isAgain: boolean) => Error | undefined;
+
 /** The records of one append. */
 export interface LogAppend {
   /** Whether readers are told at once: the append waits for the disk. */
   readonly isUrgent: boolean;
   readonly records: readonly Uint8Array[];
   readonly fence: AppendFence | undefined;
-  /** A further change of the server, made in the step of the append. */
-  readonly alsoDo?: (() => void) | undefined;
+  readonly attached?: AttachedChange | undefined;
+  /** Whether its process knows that the server has taken it before. */
+  readonly isAgain: boolean;
 }
 
 /** The first offset of an append, or the reason against it. */
@@ -150,7 +159,7 @@ export class LogState {
 
   #appendOne(
     partition: number,
-    { records, fence, isUrgent, alsoDo }: LogAppend,
+    { records, fence, isUrgent, attached, isAgain }: LogAppend,
     bytesMax: number,
   ): AppendResult {
     const target = partitionOf(this.#partitions, partition);
@@ -164,8 +173,9 @@ export class LogState {
     if (refused !== undefined) return refused;
     const full = this.#full(records, bytesMax);
     if (full !== undefined) return full;
+    const taken = attached?.(isAgain);
+    if (taken !== undefined) return taken;
     this.#add(partition, records, isUrgent);
-    alsoDo?.();
     return endOffset;
   }
 

@@ -26,9 +26,10 @@ import {
   type OnceRecord,
   SealedPartitionError,
 } from "../../mesh/ports/event_log.ts";
+import { RankingExistsError } from "../../mesh/ports/shared_rankings.ts";
 import { Listeners } from "../../mesh/runtime/listeners.ts";
 import { LogAppends } from "./log_appends.ts";
-import type { LogState } from "./log_state.ts";
+import type { AttachedChange, LogState } from "./log_state.ts";
 import { RedisAwayError, type RedisLink } from "./redis_link.ts";
 
 export interface SimulatedEventLogOptions {
@@ -112,10 +113,10 @@ export class SimulatedEventLog implements EventLog {
   }
 
   /** Appends a record as `written`, and changes the server in the same step. */
-  appendWith(partition: number, record: Uint8Array, alsoDo: () => void): Promise<number> {
+  appendWith(partition: number, record: Uint8Array, attached: AttachedChange): Promise<number> {
     return this.#append(
       partition,
-      (appends) => appends.append([record.slice()], "written", undefined, alsoDo),
+      (appends) => appends.append([record.slice()], "written", undefined, attached),
     );
   }
 
@@ -177,7 +178,7 @@ export class SimulatedEventLog implements EventLog {
   /** Notes why the log has refused an append; of a seal, the partitions that are open. */
   #refused(error: Error): Error {
     if (error instanceof SealedPartitionError) this.#known.adopt(error.extent);
-    else this.#refusal = error;
+    else if (!(error instanceof RankingExistsError)) this.#refusal = error;
     return error;
   }
 
@@ -292,13 +293,14 @@ export class SimulatedEventLog implements EventLog {
           return batch.some(({ isUrgent }) => isUrgent) ? this.#confirmed(append) : append();
         }, true),
       confirm: () => this.#command(() => this.#confirmed(() => {}), true),
-      moveOn: async ({ records, alsoDo }) => {
+      moveOn: async ({ records, attached }) => {
+        const replacing = attached && (() => attached(true));
         for (const record of records) {
           const present = this.#options.partitionOf?.(record, this.#known.extent);
           if (present === undefined) continue;
           await this.#append(
             present,
-            (appends) => appends.append([record], "durable", undefined, alsoDo),
+            (appends) => appends.append([record], "durable", undefined, replacing),
           );
         }
       },

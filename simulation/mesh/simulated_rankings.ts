@@ -7,6 +7,7 @@ import {
   type OnceRecord,
 } from "../../mesh/ports/event_log.ts";
 import {
+  RankingExistsError,
   type RankingLookup,
   type RankingRecord,
   RankingsAwaitedError,
@@ -58,11 +59,14 @@ export class SimulatedRankings implements SharedRankings {
   append(partition: number, { rankingId, items, bytes }: RankingRecord): Promise<number> {
     const { server } = this.#link;
     const hashes = hashesOf(items);
-    return this.#eventLog.appendWith(
-      partition,
-      bytes,
-      () => server.rememberRanking(rankingId, hashes),
-    );
+    return this.#eventLog.appendWith(partition, bytes, (isAgain) => {
+      const other = server.ranking(rankingId);
+      if (!isAgain && other !== undefined && !isUnlogged(other)) {
+        return new RankingExistsError(rankingId);
+      }
+      server.rememberRanking(rankingId, hashes);
+      return undefined;
+    });
   }
 
   async remember(id: string, items: readonly { readonly id: string }[]): Promise<void> {
@@ -146,12 +150,21 @@ export class SimulatedRankings implements SharedRankings {
   async #write(id: string, items: RememberedRanking): Promise<void> {
     const { server } = this.#link;
     try {
-      await this.#link.send(() => server.rememberRanking(id, items));
+      await this.#link.send(() => {
+        // Where one is there, it is another ranking of this id, or the log has this one by now.
+        if (isUnlogged(items) && server.ranking(id) !== undefined) return;
+        server.rememberRanking(id, items);
+      });
       this.#unshared.delete(id);
     } catch {
       this.#unshared.set(id, items);
     }
   }
+}
+
+/** Whether the log did not take a ranking in time. */
+function isUnlogged(ranking: RememberedRanking): boolean {
+  return ranking.at(-1) === fnv1a(UNLOGGED_ITEM);
 }
 
 function hashesOf(items: readonly { readonly id: string }[]): RememberedRanking {

@@ -182,8 +182,12 @@ export class SimulatedRedis {
   // ---- rankings
 
   rememberRanking(id: string, items: RememberedRanking): void {
+    const before = this.#rankings.get(id);
     this.#rankings.set(id, items);
-    this.#journal.add(() => this.#rankings.delete(id));
+    this.#journal.add(() => {
+      if (before === undefined) this.#rankings.delete(id);
+      else this.#rankings.set(id, before);
+    });
   }
 
   ranking(id: string): RememberedRanking | undefined {

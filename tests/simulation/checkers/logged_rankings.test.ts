@@ -9,7 +9,10 @@ import { action, impression } from "../../actors/joiner/records.ts";
 const ranking = encodeEvent(impression({ ranking: "r", items: ["a"], atMs: 0, acceptedAtMs: 0 }));
 
 /** A log with an event on a ranking, whose answer is `result`; the promises broken at the end. */
-function brokenBy(records: readonly Uint8Array[], { result = {}, lostFrom = Infinity } = {}) {
+function brokenBy(
+  records: readonly Uint8Array[],
+  { result = {}, lostFrom = Infinity, again = [] as readonly Uint8Array[] } = {},
+) {
   const failures: string[] = [];
   const configuration = parseConfiguration(shopConfiguration, "shop.yaml");
   const checker = loggedRankings(() => configuration)({
@@ -26,6 +29,7 @@ function brokenBy(records: readonly Uint8Array[], { result = {}, lostFrom = Infi
     body: { events: [{ eventId, status: "accepted", ...result }] },
   });
   if (lostFrom < records.length) checker.tailLost?.("events", 0, lostFrom);
+  checker.durable?.("events", 0, again, lostFrom);
   void checker.atEnd?.();
   return failures;
 }
@@ -49,7 +53,12 @@ Deno.test("an event that is accepted as one to learn from lies behind its rankin
   assert.deepEqual(brokenBy(early, { result: { unlogged: true } }), []);
   // It was accepted as unlogged, and the ranking was logged since.
   assert.deepEqual(brokenBy(early, { result: { status: "duplicate" } }), []);
-  assert.deepEqual(brokenBy([ranking, event, ranking]), []);
+});
+
+Deno.test("the log has a ranking once, unless a fail-over has lost one of its records", () => {
+  assert.match(present(brokenBy([ranking, event, ranking])[0], "a failure"), /ranking r twice$/);
+  const again = [ranking, ranking, event];
+  assert.deepEqual(brokenBy([ranking, event], { lostFrom: 0, again }), []);
 });
 
 Deno.test("a ranking that a fail-over loses must be logged again, unless its event is lost too", () => {

@@ -11,7 +11,7 @@ import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
 import { KeyedHash } from "../../../simulation/keyed_hash.ts";
 import { RedisLink } from "../../../simulation/mesh/redis_link.ts";
 import { SimulatedEventLog } from "../../../simulation/mesh/simulated_event_log.ts";
-import { RankingsAwaitedError } from "../../../mesh/ports/shared_rankings.ts";
+import { RankingsAwaitedError, UNLOGGED_ITEM } from "../../../mesh/ports/shared_rankings.ts";
 import { SimulatedRankings } from "../../../simulation/mesh/simulated_rankings.ts";
 import { SimulatedRecordStore } from "../../../simulation/mesh/simulated_record_store.ts";
 import { SimulatedRedis } from "../../../simulation/mesh/simulated_redis.ts";
@@ -296,6 +296,31 @@ Deno.test("rankings are found by other gateways, also those made while the serve
   assert.equal(other.check("r2", "x"), "shown");
 });
 
+Deno.test("a ranking id is used once by all gateways, and an unlogged ranking gives way", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const open = async () => {
+    const link = server.link();
+    return new SimulatedRankings(link, await server.open(undefined, { link }));
+  };
+  const [one, two] = [await clock.settle(open()), await clock.settle(open())];
+  const append = (to: SimulatedRankings, rankingId: string, item: string) =>
+    clock.settle(to.append(0, { rankingId, items: [{ id: item }], bytes: text(rankingId) }));
+  const unlogged = [{ id: "x" }, { id: UNLOGGED_ITEM }];
+  const log = redis.log("events", 2);
+  await append(one, "r", "x");
+  await assert.rejects(append(two, "r", "y"), { name: "RankingExistsError" });
+  assert.equal(log.endOffset(0), 1);
+  await clock.settle(two.remember("r", unlogged)); // its answer came before the refusal
+  await clock.settle(two.load(["r"]));
+  assert.deepEqual(["x", UNLOGGED_ITEM].map((item) => two.check("r", item)), [
+    "shown",
+    "item-not-shown",
+  ]);
+  await clock.settle(one.remember("late", unlogged));
+  assert.equal(await append(one, "late", "x"), 1);
+});
+
 Deno.test("after a fail-over a ranking that is not there is awaited for two leases, then unknown", async () => {
   const server = new Server();
   const { clock, redis } = server;
@@ -529,7 +554,7 @@ Deno.test("a ranking that is sent again is made sure of where the new run has it
   const server = new Server();
   const { clock, redis } = server;
   const log = await clock.settle(server.open());
-  const lost = { isUrgent: false, records: [text("lost")], fence: undefined };
+  const lost = { isUrgent: false, records: [text("lost")], fence: undefined, isAgain: false };
   redis.log("events", 2).append(0, "a writer that died", 1, [lost], Infinity);
   await clock.settle(log.append(0, [text("a")], "written"));
   assert.ok(failOver(server) > 0);
