@@ -211,15 +211,18 @@ class Cairn:
             )
             for i, result in zip(waiting, answer["events"]):
                 results[i] = result
-            waiting = [
-                i
-                for i in waiting
-                if results[i]["status"] == "rejected"
-                and results[i]["problem"]["status"] in _STATUSES_TO_RETRY
-            ]
+            waits = {}
+            for i in waiting:
+                if results[i]["status"] != "rejected":
+                    continue
+                problem = results[i]["problem"]
+                retry_after = problem.get("retryAfterSeconds", 0)
+                if problem["status"] in _STATUSES_TO_RETRY and retry_after <= self._backoff_max:
+                    waits[i] = retry_after
+            waiting = list(waits)
             if not waiting or attempt == retries_max:
                 break
-            time.sleep(self._wait(attempt + 1, 0.0))
+            time.sleep(self._wait(attempt + 1, max(waits.values())))
         return results
 
     def _send(

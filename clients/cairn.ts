@@ -146,6 +146,7 @@ export interface Problem {
   status: number;
   detail: string;
   errors?: { pointer: string; detail: string }[];
+  retryAfterSeconds?: number;
   traceId?: string;
 }
 
@@ -793,12 +794,18 @@ async function sendBatch(
     retriesMax,
     accept: ({ type, ...problem }) => type === "/problems/no-event-accepted" ? problem : undefined,
   });
-  const again = results.map((result) =>
-    result.status === "rejected" && statusesToRetry.includes(result.problem.status)
-  );
-  if (!again.includes(true) || attempt > retriesMax) return results;
   const { backoffMs, backoffMsMax } = sender.options;
-  await pause(Math.min(backoffMsMax, backoffMs * 2 ** (attempt - 1)));
+  let waitMs = 0;
+  const again = results.map((result) => {
+    if (result.status !== "rejected") return false;
+    const { status, retryAfterSeconds = 0 } = result.problem;
+    const retryAfterMs = 1000 * retryAfterSeconds;
+    if (!statusesToRetry.includes(status) || retryAfterMs > backoffMsMax) return false;
+    waitMs = Math.max(waitMs, retryAfterMs);
+    return true;
+  });
+  if (!again.includes(true) || attempt > retriesMax) return results;
+  await pause(Math.min(backoffMsMax, waitMs + backoffMs * 2 ** (attempt - 1)));
   const left = batch.filter((_, i) => again[i]);
   const repeated = await sendBatch(sender, left, retriesMax, attempt + 1);
   return results.map((result, i) => again[i] ? repeated.shift() ?? result : result);

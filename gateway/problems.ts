@@ -219,6 +219,12 @@ export class ProblemError extends Error {
     return problems[this.kind].status;
   }
 
+  /** Time after which a retry may succeed, s; undefined where waiting does not help. */
+  get retryAfterSeconds(): number | undefined {
+    const definition: ProblemDefinition = problems[this.kind];
+    return this.extras.retryAfterSeconds ?? definition.retryAfterSeconds;
+  }
+
   body(traceId?: string): ProblemBody {
     return {
       type: `/problems/${this.kind}`,
@@ -226,6 +232,7 @@ export class ProblemError extends Error {
       status: this.status,
       detail: this.detail,
       ...(this.extras.errors && { errors: [...this.extras.errors] }),
+      ...(this.retryAfterSeconds !== undefined && { retryAfterSeconds: this.retryAfterSeconds }),
       ...this.extras.members,
       ...(traceId && { traceId }),
     };
@@ -233,8 +240,7 @@ export class ProblemError extends Error {
 
   /** The problem as a response. @param more Further headers. */
   response(traceId?: string, more: readonly HeaderField[] = []): Response {
-    const definition: ProblemDefinition = problems[this.kind];
-    const { retryAfterSeconds = definition.retryAfterSeconds } = this.extras;
+    const { retryAfterSeconds } = this;
     return TextResponse.of({
       status: this.status,
       fields: [

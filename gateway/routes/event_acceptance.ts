@@ -52,6 +52,14 @@ interface NewEvent {
   isDuplicate: boolean;
 }
 
+/** The rankings of other gateways that an event may belong to. */
+export interface RankingsOfOthers {
+  /** Rankings of which their gateways know that they showed the item to the user, newest first. */
+  readonly served: readonly UserRanking[];
+  /** Why one of them cannot be read at the moment. */
+  readonly unread?: Error | undefined;
+}
+
 /** New events of one request by log partition. */
 export type Pending = Map<number, NewEvent[]>;
 
@@ -72,16 +80,17 @@ export class EventAcceptance {
    *
    * @param path Path of the event in the body.
    * @param budget Field errors that the request's answer may still list.
-   * @param ofOthers Rankings of other gateways that showed the item to the user, newest first.
+   * @param ofOthers From {@link loadRankings}; absent where the event needs none.
    * @returns The event's result, once the event is durable.
    * @throws {ProblemError} The event is not accepted.
+   * @throws {LogUnavailableError} It may be later: a ranking cannot be read, or the log is away.
    */
   async take(
     sent: unknown,
     pending: Pending,
     path: readonly number[],
     budget: FieldErrorBudget,
-    ofOthers: readonly UserRanking[] = [],
+    ofOthers?: RankingsOfOthers,
   ): Promise<Taken> {
     const { memory, eventLog, options } = this.#parts;
     const event = validateEntry(eventSchema, sent, path, budget);
@@ -96,10 +105,11 @@ export class EventAcceptance {
     requireInBounds(event, pointer, options);
     const atMs = this.#timestamps.parse(event.timestamp, `${pointer}/timestamp`);
     const named = rankingOrUserOf(event, pointer);
+    if (ofOthers?.unread !== undefined) throw ofOthers.unread;
     const accepted = Promise.withResolvers<number>();
     let attribution: Attribution | undefined;
     if (named.user === undefined) requireShown({ ...event, ...named }, pointer, this.#parts);
-    else attribution = this.#unranked.attribute({ ...event, ...named, atMs }, ofOthers);
+    else attribution = this.#unranked.attribute({ ...event, ...named, atMs }, ofOthers?.served);
     const rankingId = attribution?.rankingId ?? named.rankingId;
     memory.events.begin(eventId, event, accepted.promise);
     // It may become the negative of a later event that names no ranking.
@@ -181,41 +191,39 @@ export class EventAcceptance {
    * Loads the rankings of a request's events that this gateway does not know, or that the log had
    * not taken.
    *
-   * @returns The rankings of other gateways that showed the items of events which name their user,
-   * by event as it was sent, newest first.
-   * @throws {LogUnavailableError} Whether the rankings exist is unknown now.
+   * @param events As they were sent.
+   * @returns By event, for those that need any.
    */
-  async loadRankings(
-    events: readonly unknown[],
-  ): Promise<ReadonlyMap<unknown, readonly UserRanking[]>> {
+  async loadRankings(events: readonly unknown[]): Promise<ReadonlyMap<unknown, RankingsOfOthers>> {
     const { sharedRankings } = this.#parts;
     if (sharedRankings === undefined) return new Map();
     const found = await this.#findOfOthers(events.filter(isOfUser));
-    const ids = [
-      ...events.flatMap((event) => this.#rankingsToLoad(event)),
-      ...found.flatMap(({ rankings }) => rankings.map(({ rankingId }) => rankingId)),
-    ];
-    if (ids.length > 0) await sharedRankings.load(ids);
-    // A failover may have lost one that its gateway still knows.
-    return new Map(found.map(({ event, rankings }) => [
-      event,
-      rankings.filter(({ rankingId }) => sharedRankings.check(rankingId, event.item) === "shown"),
-    ]));
+    const needed = events.flatMap((event) => {
+      const served = found.get(event) ?? [];
+      const ids = [...this.#rankingsToLoad(event), ...served.map(({ rankingId }) => rankingId)];
+      return ids.length === 0 ? [] : { event, served, ids };
+    });
+    if (needed.length === 0) return new Map();
+    const unread = await sharedRankings.load(needed.flatMap(({ ids }) => ids));
+    return new Map(needed.map(({ event, served, ids }) => {
+      const [reason] = ids.flatMap((id) => unread.get(id) ?? []);
+      return [event, { served, unread: reason }];
+    }));
   }
 
   /** The rankings of other gateways that may have caused events which name their user. */
-  async #findOfOthers(events: readonly SentUserEvent[]): Promise<
-    { readonly event: SentUserEvent; readonly rankings: readonly UserRanking[] }[]
-  > {
+  async #findOfOthers(
+    events: readonly SentUserEvent[],
+  ): Promise<ReadonlyMap<unknown, readonly UserRanking[]>> {
     const { otherGateways, options: { eventsWithoutRanking: { match, withinMs } } } = this.#parts;
-    if (otherGateways === undefined || match === "none" || events.length === 0) return [];
+    if (otherGateways === undefined || match === "none" || events.length === 0) return new Map();
     const asked = events.map(({ user, item, timestamp }) => ({
       user,
       item,
       atMs: this.#timestamps.read(timestamp),
     }));
     const found = await otherGateways.findRankings(asked, withinMs);
-    return events.map((event, i) => ({ event, rankings: found[i] }));
+    return new Map(events.map((event, i) => [event, found[i]]));
   }
 
   /** @param sent As its client sent it. */

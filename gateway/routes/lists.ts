@@ -75,14 +75,27 @@ export function answerList(
 ): Response {
   invariant(rejected.length <= entries, "a list has at most one problem for each entry");
   if (rejected.length === 0) return TextResponse.json(answer);
-  const ours = rejected.find((problem) => problem.status >= 500);
+  const ours = longestAwaited(rejected.filter((problem) => problem.status >= 500));
   if (rejected.length === entries) {
+    const retryAfterSeconds = ours?.retryAfterSeconds;
     throw new ProblemError(
       ours?.kind ?? none,
       `${nothingDone}: ${(ours ?? rejected[0]).detail}`,
-      { members: { ...answer }, cause: ours?.extras.cause },
+      {
+        members: { ...answer },
+        cause: ours?.extras.cause,
+        ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+      },
     );
   }
   if (ours) failures.write(context, ours);
   return TextResponse.json(answer, 207);
+}
+
+/** The problem after which to wait longest, the first of these; undefined where there is none. */
+function longestAwaited(problems: readonly ProblemError[]): ProblemError | undefined {
+  const [longest] = problems.toSorted((a, b) =>
+    (b.retryAfterSeconds ?? 0) - (a.retryAfterSeconds ?? 0)
+  );
+  return longest;
 }

@@ -104,7 +104,9 @@ async function requireRanked(
 ): Promise<void> {
   if (options.unknownRankings === "accept") return;
   const isHere = memory.rankings.has(rankingId);
-  if (!isHere) await sharedRankings?.load([rankingId]);
+  const unread = isHere ? undefined : await sharedRankings?.load([rankingId]);
+  const reason = unread?.get(rankingId);
+  if (reason !== undefined) throw reason;
   const rankings = isHere ? memory.rankings : sharedRankings ?? memory.rankings;
   const errors = new FieldErrors();
   for (const [index, item] of items.entries()) {

@@ -59,7 +59,8 @@ export class UnrankedEvents {
   /**
    * Decides on an event's ranking and remembers it.
    *
-   * @param ofOthers Rankings of other gateways that showed the item to the user, newest first.
+   * @param ofOthers Rankings of which other gateways know that they showed the item to the user,
+   * newest first; they were loaded.
    * @throws {ProblemError} `not-ready` while rankings are read back from the log.
    */
   attribute(event: UnrankedEvent, ofOthers: readonly UserRanking[] = []): Attribution {
@@ -131,13 +132,18 @@ export class UnrankedEvents {
     ofOthers: readonly UserRanking[],
     suits: (ranking: UserRanking) => boolean = () => true,
   ): UserRanking | undefined {
-    const { memory, options: { eventsWithoutRanking: { match, withinMs } } } = this.#parts;
+    const { memory, sharedRankings, options: { eventsWithoutRanking } } = this.#parts;
+    const { match, withinMs } = eventsWithoutRanking;
     const own = memory.rankingBefore(
       event,
       withinMs,
       (ranking) => (match !== "none" || !isServed(ranking)) && suits(ranking),
     );
-    const other = ofOthers.find((each) => isInTime(event, each, withinMs) && suits(each));
+    const other = ofOthers.find((each) =>
+      // The store may have lost one that its gateway still knows.
+      sharedRankings?.check(each.rankingId, event.item) === "shown" &&
+      isInTime(event, each, withinMs) && suits(each)
+    );
     return own === undefined || other !== undefined && other.atMs > own.atMs ? other : own;
   }
 

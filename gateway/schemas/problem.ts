@@ -19,6 +19,10 @@ export const problemSchema = z.looseObject({
     }),
     detail: z.string().meta({ description: "The value found and the value to send instead." }),
   })).optional(),
+  retryAfterSeconds: z.int().optional().meta({
+    description: "Seconds after which to send the request, or the entry of a list, again: as the " +
+      "header Retry-After. Absent where waiting does not help.",
+  }),
   traceId: z.string().optional().meta({
     description: "Trace id of the request, also in the server's log.",
   }),

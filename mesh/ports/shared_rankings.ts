@@ -80,15 +80,14 @@ export interface SharedRankings {
    */
   remember(rankingId: string, items: readonly { readonly id: string }[]): Promise<void>;
   /**
-   * Makes rankings of other gateways readable here.
+   * Makes rankings of other gateways readable here. Never fails.
    *
-   * @throws {LogUnavailableError} The store is away: whether the rankings exist is unknown.
-   * @throws {RankingsAwaitedError} One is not there, and was perhaps lost a moment ago: its gateway
-   * may append it again.
-   * @throws {LogTailLostError} The event log takes no rankings, as `EventLog.refusal` says, and not
-   * all that are asked for are there.
+   * @returns By id, why rankings that cannot be read may exist all the same: the store is away
+   * ({@link LogUnavailableError}), it has perhaps lost them a moment ago, and their gateways may
+   * append them again ({@link RankingsAwaitedError}), or the event log takes no rankings, as
+   * `EventLog.refusal` says.
    */
-  load(rankingIds: readonly string[]): Promise<void>;
+  load(rankingIds: readonly string[]): Promise<ReadonlyMap<string, Error>>;
   /**
    * Appends records of events to a partition of the event log, as `EventLog.appendOnce` does, in a
    * step that finds the rankings of other gateways: a failover may have lost one since it was

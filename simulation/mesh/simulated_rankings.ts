@@ -74,23 +74,26 @@ export class SimulatedRankings implements SharedRankings {
     await this.#write(id, hashesOf(items));
   }
 
-  async load(ids: readonly string[]): Promise<void> {
+  async load(ids: readonly string[]): Promise<ReadonlyMap<string, Error>> {
     this.#forgetLost();
-    const missing = [...new Set(ids)].filter((id) =>
+    const unread = [...new Set(ids)].filter((id) =>
       this.check(id, UNLOGGED_ITEM) !== "item-not-shown"
     );
-    if (missing.length === 0) return;
+    if (unread.length === 0) return new Map();
     const { server } = this.#link;
-    const found = await this.#link.send(() => missing.map((id) => server.ranking(id))).catch(
+    const found = await this.#link.send(() => unread.map((id) => server.ranking(id))).catch(
       (cause) => {
         const remedy = "Send the events again when Redis answers.";
-        throw new LogUnavailableError("the simulated rankings", remedy, cause, true);
+        return new LogUnavailableError("the simulated rankings", remedy, cause, true);
       },
     );
-    missing.forEach((id, i) => this.#loaded.set(id, found[i] ?? []));
-    if (!found.includes(undefined)) return;
+    if (found instanceof Error) return new Map(unread.map((id) => [id, found]));
+    unread.forEach((id, i) => this.#loaded.set(id, found[i] ?? []));
     const awaitedMs = this.#awaitedMs;
-    if (awaitedMs > 0) throw new RankingsAwaitedError("the simulated rankings", awaitedMs);
+    if (awaitedMs === 0) return new Map();
+    const missing = unread.filter((_, i) => found[i] === undefined);
+    const reason = new RankingsAwaitedError("the simulated rankings", awaitedMs);
+    return new Map(missing.map((id) => [id, reason]));
   }
 
   async appendOnce(

@@ -140,13 +140,21 @@ class ClientTest(unittest.TestCase):
             status, headers, body = accept_all(path, events)
             if not refused:
                 refused.append(events[1])
-                rejected = {"type": "/problems/log-full", "title": "t", "status": 503, "detail": "d"}
+                rejected = {
+                    "type": "/problems/log-full",
+                    "title": "t",
+                    "status": 503,
+                    "detail": "d",
+                    "retryAfterSeconds": 0.1,
+                }
                 body["events"][1] = {"status": "rejected", "problem": rejected}
                 return 207, headers, body
             return status, headers, body
 
         with Server(answer) as server:
+            begun_at = time.monotonic()
             sent = Cairn(server.url, backoff=0.001).send_events([click(1), click(2), click(3)])
+            self.assertGreaterEqual(time.monotonic() - begun_at, 0.1)
             self.assertEqual((sent["accepted"], sent["rejected"]), (3, 0))
             self.assertEqual([len(batch) for batch in server.requests], [3, 1])
 

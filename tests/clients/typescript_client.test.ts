@@ -161,11 +161,17 @@ Deno.test("a known ranking id is an error unless an earlier answer was lost", as
   assert.equal(bodies.length, 1);
 });
 
-Deno.test("an event that the server could not take just now is sent again alone", async () => {
+Deno.test("an event that the server could not take just now is sent again alone, when it asks for it", async () => {
   let requests = 0;
   const { cairn, bodies } = scripted((body) => {
     if (requests++ > 0) return acceptAll(body);
-    const rejected = { type: "/problems/log-full", title: "t", status: 503, detail: "d" };
+    const rejected = {
+      type: "/problems/log-full",
+      title: "t",
+      status: 503,
+      detail: "d",
+      retryAfterSeconds: 5,
+    };
     const accepted = { status: "accepted", acceptedAtMs: 1 };
     return Response.json({
       accepted: 2,
@@ -178,9 +184,12 @@ Deno.test("an event that the server could not take just now is sent again alone"
       ],
     }, { status: 207 });
   });
-  const answer = await cairn.sendEvents([click(1), click(2), click(3)]);
-  assert.deepEqual([answer.accepted, answer.rejected], [3, 0]);
+  const delays = await delaysOf(async () => {
+    const answer = await cairn.sendEvents([click(1), click(2), click(3)]);
+    assert.deepEqual([answer.accepted, answer.rejected], [3, 0]);
+  });
   assert.deepEqual(bodies[1], [click(2)]);
+  assert.deepEqual(delays, [5_001]);
 });
 
 Deno.test("a full queue, a closed client and an event that is no JSON are refused", async () => {

@@ -10,6 +10,11 @@ import { LOGGED_LATE_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import { newMesh, patientBudgets, withServers } from "../mesh/adapters/redis/servers.ts";
 import { gatewayFixture, json } from "./fixture.ts";
 
+interface Rejected {
+  readonly status: string;
+  readonly problem?: { readonly status: number; readonly retryAfterSeconds?: number };
+}
+
 const click = { eventId: "e1", rankingId: "r", item: "a", action: "click" };
 
 await withServers((server) => {
@@ -79,6 +84,33 @@ await withServers((server) => {
       await one.rank("none", ["a"]);
       const again = await two.post("/v1/events", { ...click, rankingId: "none" });
       assert.equal((await json(again)).accepted, 1);
+    },
+    Infinity,
+  );
+
+  test(
+    "an event whose ranking may still come waits alone, and its entry says how long",
+    async ([one, two]) => {
+      await one.rank("r", ["a"]);
+      const sent = [click, { ...click, eventId: "e2", rankingId: "none" }, {
+        ...click,
+        eventId: "e3",
+        item: "z",
+      }];
+      const some = await two.post("/v1/events", sent);
+      assert.equal(some.status, 207);
+      const { events } = await json(some);
+      assert.deepEqual(
+        events.map(({ status, problem }: Rejected) => [
+          status,
+          problem?.status,
+          problem?.retryAfterSeconds,
+        ]),
+        [["accepted", undefined, undefined], ["rejected", 503, 30], ["rejected", 422, undefined]],
+      );
+      const none = await two.post("/v1/events", sent.slice(1));
+      assert.deepEqual([none.status, none.headers.get("retry-after")], [503, "30"]);
+      assert.equal((await json(none)).retryAfterSeconds, 30);
     },
     Infinity,
   );

@@ -139,26 +139,16 @@ export class RedisSharedRankings implements SharedRankings {
     this.#unshared.clear();
   }
 
-  async load(rankingIds: readonly string[]): Promise<void> {
+  async load(rankingIds: readonly string[]): Promise<ReadonlyMap<string, Error>> {
     // All that are asked for are held together: the caller reads each of them.
     const asked = new Map([...new Set(rankingIds)].map((id) => [id, this.#loaded.get(id)]));
     // A ranking that was not there may be there now, and one may be logged by now.
     const ids = [...asked.keys()].filter((id) =>
       this.check(id, UNLOGGED_ITEM) !== "item-not-shown"
     );
-    if (ids.length === 0) return;
-    const { server, eventLog } = this.#options;
-    const found = await server.commands.sendForBytes<(Uint8Array | null)[]>(
-      ["MGET", ...ids.map((id) => this.#key(id))],
-    ).catch((error) => {
-      if (!(error instanceof RedisUnavailableError)) throw error;
-      throw new LogUnavailableError(
-        `the rankings at ${server.url}`,
-        "Send the events again when Redis answers.",
-        error,
-        true,
-      );
-    });
+    if (ids.length === 0) return new Map();
+    const found = await this.#read(ids);
+    if (found instanceof Error) return new Map(ids.map((id) => [id, found]));
     ids.forEach((id, i) => asked.set(id, new Uint32Array(new Uint8Array(found[i] ?? []).buffer)));
     for (const [id, hashes = new Uint32Array()] of asked) {
       this.#loaded.delete(id);
@@ -168,13 +158,34 @@ export class RedisSharedRankings implements SharedRankings {
       if (this.#loaded.size <= Math.max(LOADED_MAX, asked.size)) break;
       this.#loaded.delete(id);
     }
-    const isMissing = ids.some((id) => !this.#loaded.get(id)?.length && !this.#unshared.has(id));
-    if (!isMissing) return;
+    const missing = ids.filter((id) => !asked.get(id)?.length && !this.#unshared.has(id));
+    const reason = missing.length > 0 && this.#reasonToAwait();
+    return new Map(reason ? missing.map((id) => [id, reason]) : []);
+  }
+
+  /** The stored values of rankings, or why they cannot be read. */
+  async #read(ids: readonly string[]): Promise<(Uint8Array | null)[] | LogUnavailableError> {
+    const { commands } = this.#options.server;
+    try {
+      return await commands.sendForBytes(["MGET", ...ids.map((id) => this.#key(id))]);
+    } catch (error) {
+      if (!(error instanceof RedisUnavailableError)) throw error;
+      const remedy = "Send the events again when Redis answers.";
+      return new LogUnavailableError(this.#inWords, remedy, error, true);
+    }
+  }
+
+  /** Why rankings that are not there may come; undefined where they do not exist. */
+  #reasonToAwait(): Error | undefined {
     // While the log takes no rankings, their gateways write them one by one, a little later.
-    const refusal = eventLog.refusal();
-    if (refusal !== undefined) throw refusal;
+    const refusal = this.#options.eventLog.refusal();
+    if (refusal !== undefined) return refusal;
     const awaitedMs = this.#awaitedMs;
-    if (awaitedMs > 0) throw new RankingsAwaitedError(`the rankings at ${server.url}`, awaitedMs);
+    return awaitedMs > 0 ? new RankingsAwaitedError(this.#inWords, awaitedMs) : undefined;
+  }
+
+  get #inWords(): string {
+    return `the rankings at ${this.#options.server.url}`;
   }
 
   check(rankingId: string, item: string): RankingLookup {

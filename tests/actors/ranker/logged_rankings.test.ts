@@ -146,7 +146,7 @@ Deno.test("a ranking that is learned from is shared with the other gateways befo
       },
       remember: () => Promise.resolve(),
       appendOnce: () => Promise.resolve([]),
-      load: () => Promise.resolve(),
+      load: () => Promise.resolve(new Map()),
       check: () => "unknown-ranking",
       unshared: 0,
       givenUp: 0,
