@@ -20,21 +20,19 @@ export class TimestampParser {
     this.#aheadMsMax = aheadMsMax;
   }
 
-  /** As {@link parse}, of a timestamp that was not validated: NaN where it is none. */
-  read(timestamp: unknown): number {
-    if (timestamp === undefined) return this.#clock.nowMs();
-    return typeof timestamp === "number" ? timestamp : Date.parse(String(timestamp));
-  }
-
   /**
    * @param timestamp As the client sent it; absent = now.
    * @param pointer Pointer to the timestamp in the body, for the problem.
+   * @param nowMs The present time, ms. Default: that of the clock.
    * @returns ms since the Unix epoch.
    * @throws {ProblemError} It lies too far ahead or before 1970, or is in seconds.
    */
-  parse(timestamp: Timestamp | undefined, pointer = "#/timestamp"): number {
-    const atMs = this.read(timestamp);
-    const nowMs = this.#clock.nowMs();
+  parse(
+    timestamp: Timestamp | undefined,
+    pointer = "#/timestamp",
+    nowMs = this.#clock.nowMs(),
+  ): number {
+    const atMs = timeOf(timestamp, nowMs);
     if (atMs < 0) {
       throw refusal("invalid-request", pointer, `is ${timestamp}; send a time from 1970 on`);
     }
@@ -56,6 +54,12 @@ export class TimestampParser {
     }
     return atMs;
   }
+}
+
+/** The time of a timestamp that need not be valid, ms: NaN where it is none. Absent = `nowMs`. */
+export function timeOf(timestamp: unknown, nowMs: number): number {
+  if (timestamp === undefined) return nowMs;
+  return typeof timestamp === "number" ? timestamp : Date.parse(String(timestamp));
 }
 
 function refusal(kind: "invalid-request" | "timestamp-ahead", pointer: string, detail: string) {

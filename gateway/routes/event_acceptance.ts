@@ -6,9 +6,9 @@ import { type ActionRecord, encodeEvent, encodeStampable } from "../../records/e
 import { presentPartition } from "../../records/ranking_partition.ts";
 import { contentText } from "../memory/recent_events.ts";
 import { type OnceRecord, SealedPartitionError } from "../../mesh/ports/event_log.ts";
-import type { FieldErrorBudget } from "../parsing/field_errors.ts";
+import { FieldErrorBudget } from "../parsing/field_errors.ts";
 import { validateEntry } from "../parsing/validation.ts";
-import { TimestampParser } from "../parsing/timestamps.ts";
+import { timeOf, TimestampParser } from "../parsing/timestamps.ts";
 import type { GatewayParts } from "../parts.ts";
 import { type EventRequest, eventSchema } from "../schemas/events.ts";
 import {
@@ -53,7 +53,7 @@ interface NewEvent {
 }
 
 /** The rankings of other gateways that an event may belong to. */
-export interface RankingsOfOthers {
+interface RankingsOfOthers {
   /** Rankings of which their gateways know that they showed the item to the user, newest first. */
   readonly served: readonly UserRanking[];
   /** Why one of them cannot be read at the moment. */
@@ -61,7 +61,18 @@ export interface RankingsOfOthers {
 }
 
 /** New events of one request by log partition. */
-export type Pending = Map<number, NewEvent[]>;
+type Pending = Map<number, NewEvent[]>;
+
+/** The events of one request while they are taken. */
+export interface EventsOfRequest {
+  /** When the request came, ms: the time of events without a timestamp. */
+  readonly nowMs: number;
+  /** By event as it was sent; absent where it needs none. */
+  readonly ofOthers: ReadonlyMap<unknown, RankingsOfOthers>;
+  readonly pending: Pending;
+  /** Field errors that the answer may still list. */
+  readonly budget: FieldErrorBudget;
+}
 
 export class EventAcceptance {
   readonly #parts: GatewayParts;
@@ -74,23 +85,26 @@ export class EventAcceptance {
     this.#timestamps = new TimestampParser(parts.clock, parts.options.timestampAheadMsMax);
   }
 
+  /** Begins to take the events of a request: loads rankings that they need of other gateways. */
+  async begin(events: readonly unknown[]): Promise<EventsOfRequest> {
+    const nowMs = this.#parts.clock.nowMs();
+    const ofOthers = await this.#loadRankings(events, nowMs);
+    return { nowMs, ofOthers, pending: new Map(), budget: new FieldErrorBudget() };
+  }
+
   /**
-   * Checks one event. Adds a new one to `pending` before it waits for anything, so that a duplicate
-   * later in the request finds it.
+   * Checks one event. Adds a new one to those that are pending before it waits for anything, so
+   * that a duplicate later in the request finds it.
    *
    * @param path Path of the event in the body.
-   * @param budget Field errors that the request's answer may still list.
-   * @param ofOthers From {@link loadRankings}; absent where the event needs none.
    * @returns The event's result, once the event is durable.
    * @throws {ProblemError} The event is not accepted.
    * @throws {LogUnavailableError} It may be later: a ranking cannot be read, or the log is away.
    */
   async take(
     sent: unknown,
-    pending: Pending,
     path: readonly number[],
-    budget: FieldErrorBudget,
-    ofOthers?: RankingsOfOthers,
+    { nowMs, ofOthers, pending, budget }: EventsOfRequest,
   ): Promise<Taken> {
     const { memory, eventLog, options } = this.#parts;
     const event = validateEntry(eventSchema, sent, path, budget);
@@ -103,13 +117,14 @@ export class EventAcceptance {
     }
 
     requireInBounds(event, pointer, options);
-    const atMs = this.#timestamps.parse(event.timestamp, `${pointer}/timestamp`);
+    const atMs = this.#timestamps.parse(event.timestamp, `${pointer}/timestamp`, nowMs);
     const named = rankingOrUserOf(event, pointer);
-    if (ofOthers?.unread !== undefined) throw ofOthers.unread;
+    const { served, unread } = ofOthers.get(sent) ?? {};
+    if (unread !== undefined) throw unread;
     const accepted = Promise.withResolvers<number>();
     let attribution: Attribution | undefined;
     if (named.user === undefined) requireShown({ ...event, ...named }, pointer, this.#parts);
-    else attribution = this.#unranked.attribute({ ...event, ...named, atMs }, ofOthers?.served);
+    else attribution = this.#unranked.attribute({ ...event, ...named, atMs }, served);
     const rankingId = attribution?.rankingId ?? named.rankingId;
     memory.events.begin(eventId, event, accepted.promise);
     // It may become the negative of a later event that names no ranking.
@@ -179,7 +194,7 @@ export class EventAcceptance {
   }
 
   /** Appends each partition's events in one call and settles their promises. */
-  append(pending: Pending): void {
+  append({ pending }: Pick<EventsOfRequest, "pending">): void {
     for (const [partition, group] of pending) {
       this.#append(partition, group).catch((error) =>
         group.forEach(({ accepted }) => accepted.reject(error))
@@ -192,12 +207,14 @@ export class EventAcceptance {
    * not taken.
    *
    * @param events As they were sent.
-   * @returns By event, for those that need any.
    */
-  async loadRankings(events: readonly unknown[]): Promise<ReadonlyMap<unknown, RankingsOfOthers>> {
+  async #loadRankings(
+    events: readonly unknown[],
+    nowMs: number,
+  ): Promise<EventsOfRequest["ofOthers"]> {
     const { sharedRankings } = this.#parts;
     if (sharedRankings === undefined) return new Map();
-    const found = await this.#findOfOthers(events.filter(isOfUser));
+    const found = await this.#findOfOthers(events.filter(isOfUser), nowMs);
     const needed = events.flatMap((event) => {
       const served = found.get(event) ?? [];
       const ids = [...this.#rankingsToLoad(event), ...served.map(({ rankingId }) => rankingId)];
@@ -214,13 +231,14 @@ export class EventAcceptance {
   /** The rankings of other gateways that may have caused events which name their user. */
   async #findOfOthers(
     events: readonly SentUserEvent[],
+    nowMs: number,
   ): Promise<ReadonlyMap<unknown, readonly UserRanking[]>> {
     const { otherGateways, options: { eventsWithoutRanking: { match, withinMs } } } = this.#parts;
     if (otherGateways === undefined || match === "none" || events.length === 0) return new Map();
     const asked = events.map(({ user, item, timestamp }) => ({
       user,
       item,
-      atMs: this.#timestamps.read(timestamp),
+      atMs: timeOf(timestamp, nowMs),
     }));
     const found = await otherGateways.findRankings(asked, withinMs);
     return new Map(events.map((event, i) => [event, found[i]]));
@@ -245,7 +263,8 @@ export class EventAcceptance {
       if (!(error instanceof SealedPartitionError)) throw error;
       // The refused append has taken nothing, and the log knows the present partitions.
       const { eventLog } = this.#parts;
-      this.append(Map.groupBy(group, ({ record }) => presentPartition(record.rankingId, eventLog)));
+      const partitionNow = ({ record }: NewEvent) => presentPartition(record.rankingId, eventLog);
+      this.append({ pending: Map.groupBy(group, partitionNow) });
     }
   }
 

@@ -7,11 +7,10 @@ import type { FailureLog } from "../failure_log.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
 import { EVENTS_PER_BATCH_MAX } from "../options.ts";
 import type { GatewayParts } from "../parts.ts";
-import { FieldErrorBudget } from "../parsing/field_errors.ts";
 import { type ProblemError, problemOf } from "../problems.ts";
 import { BodyReader } from "../parsing/request_body.ts";
 import { type EventsAnswer, eventsAnswerSchema, eventsRequestSchema } from "../schemas/events.ts";
-import { EventAcceptance, type Pending, type Taken } from "./event_acceptance.ts";
+import { EventAcceptance, type Taken } from "./event_acceptance.ts";
 import { answerList, problemsOf, refuseWrappedList, requireListLength } from "./lists.ts";
 
 export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpoint {
@@ -34,16 +33,11 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
     const many = Array.isArray(sent);
     const events: unknown[] = many ? sent : [sent];
     requireListLength(events, EVENTS_PER_BATCH_MAX, "events", "one event, or ");
-    const ofOthers = await acceptance.loadRankings(events);
-    const pending: Pending = new Map();
-    const budget = new FieldErrorBudget();
+    const request = await acceptance.begin(events);
     const taking = events.map((event, i) =>
-      outcomeOf(
-        event,
-        acceptance.take(event, pending, many ? [i] : [], budget, ofOthers.get(event)),
-      )
+      outcomeOf(event, acceptance.take(event, many ? [i] : [], request))
     );
-    acceptance.append(pending);
+    acceptance.append(request);
     const outcomes = await withinDeadline(
       context,
       clock,
