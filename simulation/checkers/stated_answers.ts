@@ -76,7 +76,8 @@ function checkerOf(
   };
 }
 
-function lengthMs(fault: Fault): number {
+/** Time for which a fault lasts, ms. */
+export function lengthMs(fault: Fault): number {
   if (fault.kind === "failOverRedis") return unconfirmedMsOf(fault);
   return ("forMs" in fault ? fault.forMs : 0) + ("downMs" in fault ? fault.downMs : 0);
 }

@@ -8,6 +8,7 @@ import { answeredLookups } from "../checkers/answered_lookups.ts";
 import { ascendingAcceptance } from "../checkers/ascending_acceptance.ts";
 import { ascendingEpochs } from "../checkers/ascending_epochs.ts";
 import { ascendingSnapshots } from "../checkers/ascending_snapshots.ts";
+import { attributedEvents } from "../checkers/attributed_events.ts";
 import { averagedWeights } from "../checkers/averaged_weights.ts";
 import { bounded } from "../checkers/bounded.ts";
 import { cancelledRankings } from "../checkers/cancelled_rankings.ts";
@@ -58,6 +59,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     logOffsets,
     acceptedEvents(configuration, world.redis.idsRetainedMs),
     loggedRankings(configuration),
+    attributedEvents(configuration),
     exampleChunks,
     joinedExamples(world.configuration, { world }),
     earlyActions(world.configuration, world),

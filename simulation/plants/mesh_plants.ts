@@ -93,6 +93,29 @@ export const meshPlants: readonly Plant[] = [
     scenario: "mesh-quiet",
   },
   {
+    name: "users-of-own-gateway",
+    edits: [{
+      file: "gateway/routes/event_acceptance.ts",
+      find: "const found = await otherGateways.findRankings(asked, withinMs);",
+      replace:
+        "const found = await otherGateways.findRankings(asked, withinMs).then(() => asked.map(() => []));",
+    }],
+    seenBy: ["attributed-events"],
+    scenario: "events-of-users",
+  },
+  {
+    name: "ranking-ids-per-gateway",
+    edits: [{
+      file: "actors/ranker/impressions.ts",
+      find:
+        'others?.append(partition, ranking) ?? log.append(partition, [ranking.bytes], "written"),',
+      replace:
+        'log.append(partition, [ranking.bytes], "written").then(async (offset) => {\n          await others?.remember(ranking.rankingId, ranking.items);\n          return offset;\n        }),',
+    }],
+    seenBy: ["logged-rankings"],
+    scenario: "events-of-users",
+  },
+  {
     name: "unlogged-untold",
     edits: [{
       file: "gateway/routes/unlogged_rankings.ts",

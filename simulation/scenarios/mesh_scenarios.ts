@@ -19,6 +19,7 @@ import {
   twoHosts,
 } from "./mesh_shop.ts";
 import type { Scenario } from "./scenario.ts";
+import { visitShop } from "./shop.ts";
 
 /** Length of a lease in {@link meshShop}, ms. */
 const LEASE_MS = 3_000;
@@ -174,6 +175,29 @@ export const meshScenarios: readonly Scenario[] = [
           forMs: 2_000,
         })),
       ];
+    },
+  },
+  {
+    ...mesh,
+    name: "events-of-users",
+    description:
+      "events name users alone and go to any gateway; serving hosts are killed while Redis is slow",
+    clients: 6,
+    workload: (world, client) =>
+      visitShop(world, client, { erased: 0, unranked: 0.8, asksAgain: true }),
+    families: [],
+    faults: (random, configuration, forMs) => {
+      if (random.nextFloat() < 0.5) return [];
+      return moments(forMs, 3).flatMap((atMs): Fault[] => {
+        const host = chosen(random, hostsFor("serving", configuration));
+        const slow = { host, latencyMs: Math.round(random.nextFloat() * 400), forMs: 1_500 };
+        const dies = { host, power: random.nextFloat() < 0.5, downMs: 500 };
+        return [
+          { kind: "slowRedis", atMs, ...slow },
+          // Rankings that it logs have no answer, and are asked for at the other one.
+          { kind: "killHost", atMs: Math.round(atMs + 500 + random.nextFloat() * 500), ...dies },
+        ];
+      });
     },
   },
   {

@@ -2,7 +2,12 @@
  * The shop that scenarios share: its configuration and its visitors.
  */
 import { ruledRequest } from "./shop_rules.ts";
-import { Visitor, type VisitorRanking } from "../world/visitor.ts";
+import {
+  type ActionValues,
+  Visitor,
+  type VisitorOptions,
+  type VisitorRanking,
+} from "../world/visitor.ts";
 import type { World } from "../world/world.ts";
 
 /**
@@ -58,7 +63,7 @@ const TAGS = ["red", "green", "blue"];
 const ACTIONS = ["purchase", "click", "click", "dislike", "look"];
 /** Share of actions after which the visitor acts on the same item again. */
 const AGAIN = 0.1;
-/** Share of events that name the user and no ranking. */
+/** Share of events that name the user and no ranking, by default. */
 const UNRANKED = 0.15;
 /** Share of visits in which the visitor also buys an item that no ranking may have shown. */
 const ELSEWHERE = 0.1;
@@ -112,20 +117,23 @@ function valueOf({ configuration }: World, action: string, atMs: number): number
 }
 
 /** How often a visitor does the less usual things. */
-export interface VisitShares {
+export interface VisitShares extends Pick<VisitorOptions, "asksAgain"> {
   /** Share of visits after which the visitor asks to be erased. */
   readonly erased?: number;
   /** Share of visits that end with an event that was sent before. */
   readonly repeated?: number;
+  /** Share of events that name the user and no ranking. */
+  readonly unranked?: number;
 }
 
 /** Asks for rankings and acts on some of them, until the world stops. */
 export async function visitShop(
   world: World,
   client: string,
-  { erased = ERASED, repeated = REPEATED }: VisitShares = {},
+  { erased = ERASED, asksAgain = false, ...shares }: VisitShares = {},
 ): Promise<void> {
-  const visitor = new Visitor(world, client, (action, atMs) => valueOf(world, action, atMs));
+  const values: ActionValues = (action, atMs) => valueOf(world, action, atMs);
+  const visitor = new Visitor(world, client, { values, asksAgain });
   const { random } = visitor;
   const ofRules = world.random(`visitor/${client}/rules`);
   while (world.running) {
@@ -136,9 +144,9 @@ export async function visitShop(
     });
     if (ranking !== undefined) {
       if (random.nextFloat() < REPORTED) void reportShown(visitor, ranking);
-      await actOn(visitor, ranking, repeated);
+      await actOn(visitor, ranking, shares);
     }
-    if (world.configuration.retriever !== undefined) await visitRecommendations(visitor, repeated);
+    if (world.configuration.retriever !== undefined) await visitRecommendations(visitor, shares);
     if (random.nextFloat() < erased) await eraseVisitor(visitor);
     await world.sleep(random.nextFloat() * PAUSE_MS_MAX);
   }
@@ -190,13 +198,13 @@ async function reportShown(visitor: Visitor, ranking: VisitorRanking): Promise<v
 async function actOn(
   visitor: Visitor,
   ranking: VisitorRanking,
-  repeated: number,
+  { repeated = REPEATED, unranked = UNRANKED }: VisitShares,
 ): Promise<void> {
   const { random } = visitor;
   for (const { id } of ranking.items) {
     if (random.nextFloat() > 0.35) continue;
     do {
-      const named = random.nextFloat() < UNRANKED ? undefined : ranking;
+      const named = random.nextFloat() < unranked ? undefined : ranking;
       await visitor.act(named, id, ACTIONS[Math.floor(random.nextFloat() * ACTIONS.length)]);
     } while (random.nextFloat() < AGAIN);
   }
@@ -208,7 +216,7 @@ async function actOn(
 }
 
 /** Changes stored items, and asks for recommendations and acts on some of them. */
-async function visitRecommendations(visitor: Visitor, repeated: number): Promise<void> {
+async function visitRecommendations(visitor: Visitor, shares: VisitShares): Promise<void> {
   const { random } = visitor;
   const [item] = candidates(visitor);
   if (random.nextFloat() < STORED) {
@@ -218,11 +226,11 @@ async function visitRecommendations(visitor: Visitor, repeated: number): Promise
   if (random.nextFloat() < DELETED) await visitor.remove(item);
   if (random.nextFloat() < SIMILAR) {
     const similar = await visitor.similar(item, similarExtras(visitor));
-    if (similar !== undefined) await actOn(visitor, similar, repeated);
+    if (similar !== undefined) await actOn(visitor, similar, shares);
   }
   if (random.nextFloat() >= RECOMMENDED) return;
   const recommended = await visitor.recommend(recommendExtras(visitor));
-  if (recommended !== undefined) await actOn(visitor, recommended, repeated);
+  if (recommended !== undefined) await actOn(visitor, recommended, shares);
 }
 
 function similarExtras({ random }: Visitor): Record<string, unknown> {

@@ -29,6 +29,16 @@ interface SentEvent {
   readonly value?: number;
 }
 
+/** How a visitor behaves. */
+export interface VisitorOptions {
+  /** The values of actions that {@link Visitor.act} is given none for. Default: none. */
+  readonly values?: ActionValues;
+  /**
+   * Whether it asks once more, by its own id of the ranking, where it had no ranking. Default: no.
+   */
+  readonly asksAgain?: boolean;
+}
+
 /** The value that an action has at a time, ms of virtual time; undefined: none. */
 export type ActionValues = (action: string, atMs: number) => number | undefined;
 
@@ -48,14 +58,15 @@ export class Visitor {
   #erased = 0;
   readonly #sent: SentEvent[] = [];
   readonly #values: ActionValues;
+  readonly #asksAgain: boolean;
 
-  /** @param values The values of actions that {@link act} is given none for. Default: none. */
   constructor(
     readonly world: World,
     readonly name: string,
-    values: ActionValues = () => undefined,
+    { values = () => undefined, asksAgain = false }: VisitorOptions = {},
   ) {
     this.#values = values;
+    this.#asksAgain = asksAgain;
     this.#client = new Client(world, name);
     this.random = world.random(`visitor/${name}`);
   }
@@ -159,12 +170,17 @@ export class Visitor {
     path: string,
     request: Readonly<Record<string, unknown>>,
   ): Promise<VisitorRanking | undefined> {
-    const { status, body } = await this.#client.send("POST", path, {
+    const sent = {
       user: this.user,
       // By its own id a ranking is known whose answer does not come.
-      ...(this.world.areImpatient && { rankingId: `${this.name}-ranking-${this.#rankings++}` }),
+      ...((this.world.areImpatient || this.#asksAgain) &&
+        { rankingId: `${this.name}-ranking-${this.#rankings++}` }),
       ...request,
-    });
+    };
+    let { status, body } = await this.#client.send("POST", path, sent);
+    if (this.#asksAgain && (status === 0 || status >= 500)) {
+      ({ status, body } = await this.#client.send("POST", path, sent));
+    }
     return status === 200 ? body as VisitorRanking : undefined;
   }
 
