@@ -219,7 +219,7 @@ withPrograms((program: ServerProgram) => {
     await rankings.load(["r"]);
     assert.equal(rankings.check("r", "a"), "unknown-ranking");
     await assert.rejects(rankings.append(0, ranking("other", ["a"])), LogFullError);
-    await assert.rejects(rankings.load(["r"]), /Send the events again/);
+    assert.match(String((await rankings.load(["r"])).get("r")), /Send the events? again/);
     await own.rankings.append(0, ranking("r", ["a"]));
     await rankings.load(["r"]);
     assert.equal(rankings.check("r", "a"), "shown");
