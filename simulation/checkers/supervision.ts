@@ -5,7 +5,8 @@
  *                               of reads, within the last minute more often than CRASHES_MAX; or a
  *                               is the process, and the disk fails its writes or syncs while it
  *                               starts; or a fail-over of Redis has lost records, and the process
- *                               waits for its restart
+ *                               waits for its restart; or a host has had an older copy of the blobs
+ *                               within the last minute, and a learns or has rows
  *
  * In a mesh, a shard that another host restores counts as one that a fault has crashed.
  */
@@ -19,6 +20,7 @@ const PERIOD_MS = 60_000;
 
 export function supervision(context: CheckerContext): Checker {
   let diskFailsUntilMs = 0;
+  let copyUntilMs = 0;
   /** Without an actor: any may be crashed by it. */
   const crashes: { readonly actor?: string; readonly atMs: number }[] = [];
   return {
@@ -26,6 +28,9 @@ export function supervision(context: CheckerContext): Checker {
     fault(fault) {
       if (fault.kind === "failWrites" || fault.kind === "failSyncs") {
         diskFailsUntilMs = Math.max(diskFailsUntilMs, context.nowMs() + fault.forMs);
+      }
+      if (fault.kind === "unmountBlobs" && fault.copyAgeMs !== undefined) {
+        copyUntilMs = context.nowMs() + fault.copyAgeMs + fault.forMs;
       }
       if (fault.kind === "flipRead") crashes.push({ atMs: context.nowMs() });
       if (
@@ -44,6 +49,8 @@ export function supervision(context: CheckerContext): Checker {
     actorGone(actor, reason) {
       const diskFails = context.nowMs() < diskFailsUntilMs;
       if (reason.startsWith("LogTailLostError")) return;
+      const begins = actor.startsWith(SHARD) || actor.startsWith("trainer/");
+      if (begins && context.nowMs() < copyUntilMs + PERIOD_MS) return;
       if (actor.startsWith("node/") && diskFails && reason.includes("input/output error")) return;
       const recent = crashes.filter((crash) =>
         restartsWith(actor, crash.actor) && crash.atMs > context.nowMs() - PERIOD_MS

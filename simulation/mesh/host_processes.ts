@@ -79,7 +79,7 @@ export class HostProcesses {
         return own + this.#parts.redisExtraMs();
       },
       clockAheadMs: () => known.wallClock.aheadMs,
-      isUnmounted: () => world.clock.monotonicMs() < known.unmountedUntilMs,
+      folder: () => world.clock.monotonicMs() < known.unmountedUntilMs ? known.folder : undefined,
       isCutFromRedis: () => world.clock.monotonicMs() < known.cutFromRedisUntilMs,
       losesAnswers: () => world.clock.monotonicMs() < known.answersLostUntilMs,
       turnMessagesMax,

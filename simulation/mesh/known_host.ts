@@ -1,6 +1,8 @@
 /**
  * A host of a simulated mesh over all its incarnations.
  */
+import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { HostWallClock } from "./host_wall_clock.ts";
 import type { SimulatedHost } from "./simulated_host.ts";
 
@@ -24,6 +26,8 @@ export interface KnownHost {
   slowRedis: SlowUntil;
   /** Until then its volume of blobs is away. */
   unmountedUntilMs: number;
+  /** The blobs at its mount point meanwhile. */
+  folder: BlobStore;
   readonly wallClock: HostWallClock;
 }
 
@@ -37,6 +41,7 @@ export function newKnownHost(name: string, wallClock: HostWallClock): KnownHost 
     answersLostUntilMs: 0,
     slowRedis: NOT_SLOW,
     unmountedUntilMs: 0,
+    folder: new MemoryBlobStore(),
     wallClock,
   };
 }

@@ -8,6 +8,7 @@ import {
   requireExamples,
 } from "../../actors/trainer/resume_point.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 import type { ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
@@ -25,7 +26,7 @@ import { HostBlobs } from "../../server/host_blobs.ts";
 import { present } from "../../structures/invariant.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
 import type { Fault, HangUps, Interrupt } from "../plan/fault.ts";
-import type { FailOverRedis } from "../plan/mesh_fault.ts";
+import type { FailOverRedis, UnmountBlobs } from "../plan/mesh_fault.ts";
 import { REDIS_CLOCK } from "../plan/host_clocks.ts";
 import type { MailboxState } from "../world/process_nodes.ts";
 import { KeyedHash } from "../keyed_hash.ts";
@@ -275,8 +276,7 @@ export class MeshWorld extends World {
         this.clock.schedule(fault.forMs, () => this.blobs.putExtraMs = 0);
         return;
       case "unmountBlobs":
-        this.#processes.known(fault.host).unmountedUntilMs = nowMs + fault.forMs;
-        return;
+        return this.#unmount(fault);
       case "stepHostClock":
         if (fault.host === REDIS_CLOCK) this.#redisClock.stepTo(fault.toMs);
         else this.#processes.known(fault.host).wallClock.stepTo(fault.toMs);
@@ -334,6 +334,16 @@ export class MeshWorld extends World {
       this.#processes.startIfDown(known);
     }
     this.#operator.endDrains();
+  }
+
+  #unmount({ host, copyAgeMs, forMs }: UnmountBlobs): void {
+    const known = this.#processes.known(host);
+    const folder = copyAgeMs === undefined ? new MemoryBlobStore() : this.blobs.copy();
+    this.clock.schedule(copyAgeMs ?? 0, () => {
+      if (!this.running) return; // healed
+      known.folder = folder;
+      known.unmountedUntilMs = this.clock.monotonicMs() + forMs;
+    });
   }
 
   #failOver(fault: FailOverRedis): void {

@@ -1,13 +1,14 @@
 /**
- * The store of blobs at the mount point of a host: an empty folder while its volume is away.
+ * The store of blobs at the mount point of a host: another folder while its volume is away.
  */
-import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 
-/** @param isAway Whether the volume is away at this moment. */
-export function mountedBlobs(volume: BlobStore, isAway: () => boolean): BlobStore {
-  const folder = new MemoryBlobStore();
-  const store = () => isAway() ? folder : volume;
+/** @param folder The folder at this moment; undefined while the volume is mounted. */
+export function mountedBlobs(
+  volume: BlobStore,
+  folder: () => BlobStore | undefined,
+): BlobStore {
+  const store = () => folder() ?? volume;
   return {
     put: (name, bytes) => store().put(name, bytes),
     get: (name) => store().get(name),

@@ -2,6 +2,7 @@
  * The shared directory of a simulated mesh: a blob is there as a whole or not at all, and outlives
  * every process. So do the bytes of a put whose process dies before its end.
  */
+import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { BlobObserver } from "../disk/blob_witness.ts";
 import { partsOf, type SnapshotManifest } from "../../records/snapshot_manifest.ts";
@@ -27,6 +28,13 @@ export class SharedBlobs {
   /** Whether writes fail, as with a full volume. */
   set refusesWrites(refused: boolean) {
     this.#refused = refused;
+  }
+
+  /** A copy as of now. */
+  copy(): BlobStore {
+    const copy = new MemoryBlobStore();
+    for (const [name, bytes] of this.#blobs) void copy.put(name, bytes);
+    return copy;
   }
 
   /** Name and content of each blob, and those of unfinished puts. */

@@ -7,6 +7,7 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { HostLinks, OpenedChannel } from "../../mesh/adapters/tcp/host_links.ts";
 import { ChannelLink } from "../../mesh/adapters/tcp/channel_link.ts";
 import { LogTailLostError } from "../../mesh/ports/event_log.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { NodeLink } from "../../mesh/runtime/node_link.ts";
@@ -50,8 +51,8 @@ export interface SimulatedHostOptions extends ProcessNodesOptions {
   readonly syncMs: number;
   /** Further latency of Redis at this moment, ms. */
   readonly redisExtraMs: () => number;
-  /** Whether the volume of blobs of the host is away at this moment. */
-  readonly isUnmounted: () => boolean;
+  /** The blobs at the mount point of the host's volume; undefined while that is mounted. */
+  readonly folder: () => BlobStore | undefined;
   /** Whether the host cannot reach Redis at this moment. */
   readonly isCutFromRedis: () => boolean;
   /** Whether the answers of Redis to the host are lost at this moment. */
@@ -228,7 +229,7 @@ export class SimulatedHost {
     const exampleLog = await this.#openLog(link, "examples", configuration.partitions.examples);
     const latency = new KeyedHash(seed, `blobs/${node}/${incarnation}`);
     const volume = blobs.for(this.#nodes.clockOf(node), latency, syncMs);
-    return { exampleLog, blobs: mountedBlobs(volume, this.#options.isUnmounted) };
+    return { exampleLog, blobs: mountedBlobs(volume, this.#options.folder) };
   }
 
   async #openLog(link: RedisLink, name: string, partitions: number): Promise<SimulatedEventLog> {

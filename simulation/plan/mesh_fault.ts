@@ -93,6 +93,11 @@ export interface SlowBlobs extends Episode {
 export interface UnmountBlobs extends Episode {
   readonly kind: "unmountBlobs";
   readonly host: string;
+  /**
+   * A copy of the volume takes the place of the empty folder, as where it is restored: the copy is
+   * made at the fault's moment, and the volume goes away so much later, ms. Default: no copy.
+   */
+  readonly copyAgeMs?: number;
 }
 
 /**
@@ -237,7 +242,9 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
     case "slowBlobs":
       return `delay each put of a blob by ${fault.latencyMs} ms for ${seconds(fault.forMs)}`;
     case "unmountBlobs":
-      return `take the volume of blobs from host ${fault.host} for ${seconds(fault.forMs)}`;
+      return `take the volume of blobs from host ${fault.host} for ${seconds(fault.forMs)}${
+        fault.copyAgeMs === undefined ? "" : `, ${seconds(fault.copyAgeMs)} after its copy`
+      }`;
     case "stepHostClock":
       return `step the wall clock of ${fault.host} to ${fault.toMs > 0 ? "+" : ""}${
         seconds(fault.toMs)

@@ -3,6 +3,7 @@
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { RandomStream } from "../../mesh/ports/random.ts";
+import type { Address } from "../../mesh/runtime/actor.ts";
 import { addresses } from "../../server/addresses.ts";
 import { chosen } from "../plan/draws.ts";
 import type { Fault } from "../plan/fault.ts";
@@ -135,6 +136,36 @@ export const meshScenarios: readonly Scenario[] = [
           },
           // Until its lease has ended.
           { kind: "killHost", atMs: atMs + 200, host: dies, power, downMs: LEASE_MS + 1_500 },
+        ];
+      });
+    },
+  },
+  {
+    ...mesh,
+    name: "volume-restored",
+    description: "one host has an older copy of the blobs while a shard and a trainer crash",
+    values: { "storage.snapshots.interval": "1s" },
+    families: [],
+    faults: (random, configuration, forMs) => {
+      const hosts = [...hostsFor("shards", configuration), ...hostsFor("trainer", configuration)];
+      return moments(forMs, 2).flatMap((atMs): Fault[] => {
+        // Older than all snapshots that are kept.
+        const copyAgeMs = Math.round(3_500 + random.nextFloat() * 1_000);
+        const shard = Math.floor(random.nextFloat() * 4);
+        const crashed: readonly Address[] = [`embedding_shard/${shard}`, "trainer/0"];
+        return [
+          {
+            kind: "unmountBlobs",
+            atMs,
+            host: chosen(random, hosts),
+            forMs: Math.round(2_000 + random.nextFloat() * 2_000),
+            copyAgeMs,
+          },
+          ...crashed.map((actor): Fault => ({
+            kind: "crashActor",
+            atMs: atMs + copyAgeMs + Math.round(random.nextFloat() * 1_000),
+            actor,
+          })),
         ];
       });
     },
