@@ -1,16 +1,13 @@
 /**
  * Goal: writes that a fail-over has lost are found also where the same server process is the
  * primary again, whether it has followed the other one or not, lost rankings lie before the events
- * on them, and a server that gets a replica is not taken for one that has lost writes. Method: two
- * real servers, of which each is the other's replica in turn.
+ * on them, and a server that gets a replica is not taken for one that has lost writes.
+ * Method: two real servers, of which each is the other's replica in turn.
  */
 import assert from "node:assert/strict";
 import { freePorts } from "../../../free_ports.ts";
 import { LocalServer, type ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
-import {
-  RedisConnection,
-  RedisUnavailableError,
-} from "../../../../mesh/adapters/redis/redis_connection.ts";
+import { RedisUnavailableError } from "../../../../mesh/adapters/redis/redis_connection.ts";
 import { RedisProfileStore } from "../../../../mesh/adapters/redis/redis_profile_store.ts";
 import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_store.ts";
 import { RedisSharedRankings } from "../../../../mesh/adapters/redis/redis_shared_rankings.ts";
@@ -21,121 +18,12 @@ import {
 } from "../../../../mesh/ports/record_store.ts";
 import { onceOf, testsOf, text, texts, type World } from "./own_server.ts";
 import { PATIENT_MS, withPrograms } from "./servers.ts";
+import { type Moves, MovingAddress, Pair } from "./pair_of_servers.ts";
 
-/** Longest wait for a replica to be in step, ms. */
-const IN_STEP_MS = 60_000;
 /** Time within which a replica tells what is on its disk, ms: it does once a second. */
 const TOLD_MS = 1_500;
 /** A replica is sent the data at once. */
 const quick = { "repl-diskless-sync-delay": "0" };
-
-/** The server of a test and a second one, each of which may be the other's replica. */
-class Pair {
-  readonly first: RedisConnection;
-  readonly second: RedisConnection;
-  readonly #ports: readonly [first: number, second: number];
-
-  constructor(urls: readonly [string, string], ports: readonly [number, number]) {
-    [this.first, this.second] = urls.map((url) =>
-      new RedisConnection({ url, deadlineMs: PATIENT_MS })
-    );
-    this.#ports = ports;
-  }
-
-  /** Makes a server the other one's replica; resolves when it has that one's data. */
-  async follow(replica: RedisConnection): Promise<void> {
-    const primary = replica === this.first ? this.second : this.first;
-    const [port] = replica === this.first ? this.#ports.toReversed() : this.#ports;
-    await replica.send(["REPLICAOF", "127.0.0.1", port]);
-    const endsMs = performance.now() + IN_STEP_MS;
-    for (;;) {
-      await replica.readReport();
-      if (replica.report.get("master_link_status") === "up" && await inStep(primary)) return;
-      assert.ok(performance.now() < endsMs, "the replica is not in step");
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  }
-
-  async promote(replica: RedisConnection): Promise<void> {
-    await replica.send(["REPLICAOF", "NO", "ONE"]);
-  }
-
-  /**
-   * The second server becomes the primary and lacks what `lost` writes; then the first one is its
-   * replica, and the primary again.
-   *
-   * @param endsConnections Whether connections end with the demotion, as a sentinel ends them.
-   */
-  async failBack(lost: () => Promise<unknown>, endsConnections: boolean): Promise<void> {
-    await this.promote(this.second);
-    await lost();
-    await this.follow(this.first);
-    if (endsConnections) await this.first.send(["CLIENT", "KILL", "TYPE", "normal"]);
-    await this.promote(this.first);
-  }
-}
-
-/** An address under which clients reach one of two servers, as by a name or a virtual address. */
-class MovingAddress implements Disposable {
-  readonly url: string;
-  readonly #listener: Deno.TcpListener;
-  readonly #open = new Set<Deno.TcpConn>();
-  #port: number;
-
-  /** @param port Where it leads at first. */
-  constructor(port: number) {
-    this.#port = port;
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.url = `redis://127.0.0.1:${this.#listener.addr.port}`;
-    void this.#accept();
-  }
-
-  /** Ends all connections; later ones lead to another server. */
-  moveTo(port: number): void {
-    this.#port = port;
-    for (const connection of this.#open) closeOf(connection);
-    this.#open.clear();
-  }
-
-  [Symbol.dispose](): void {
-    this.#listener.close();
-    this.moveTo(this.#port);
-  }
-
-  async #accept(): Promise<void> {
-    for await (const client of this.#listener) {
-      const server = await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
-      for (const each of [client, server]) this.#open.add(each);
-      void client.readable.pipeTo(server.writable).catch(() => {});
-      void server.readable.pipeTo(client.writable).catch(() => {});
-    }
-  }
-}
-
-/** Moves of the address between two servers. */
-interface Moves {
-  /** To the second server, which is promoted with all that the first one has. */
-  forth(): Promise<void>;
-  /** To the first server, which has followed the second one and is promoted. */
-  followedBack(): Promise<void>;
-  /** To the first server, as it was left. */
-  back(): void;
-}
-
-/** Closes a connection that may have been closed by its other end. */
-function closeOf(connection: Deno.TcpConn): void {
-  try {
-    connection.close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BadResource)) throw error;
-  }
-}
-
-/** Whether every replica of a server has all of its writes. */
-async function inStep(primary: RedisConnection): Promise<boolean> {
-  await primary.send(["SET", "in step", "1"]);
-  return await primary.send<number>(["WAIT", 1, 100], 100) === 1;
-}
 
 const write = (store: RedisRecordStore, key: string): Promise<unknown> =>
   store.transact((view) => view.set(key, 1), { keys: [key] });
