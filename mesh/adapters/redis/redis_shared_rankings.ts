@@ -203,14 +203,14 @@ export class RedisSharedRankings implements SharedRankings {
     try {
       return await this.#options.eventLog.appendOnce(partition, records, {
         keys: ids.map((id) => this.#key(id)),
-        mayCome: () => this.#awaitedMs > 0,
+        onMissing: () => {
+          // The next load looks again.
+          for (const id of ids) this.#loaded.delete(id);
+          return this.#awaitedMs > 0;
+        },
       });
     } catch (error) {
       this.#noteFull(error);
-      if (error instanceof LogUnavailableError) {
-        // They may be gone: the next load looks again.
-        for (const id of ids) this.#loaded.delete(id);
-      }
       throw error;
     }
   }

@@ -44,8 +44,8 @@ export interface SharedAppendsParts {
 /** Keys that the server must have in the step of an append. */
 export interface NeededKeys {
   readonly keys: readonly string[];
-  /** Whether one that is not there may still come, so that the append waits. */
-  mayCome(): boolean;
+  /** One is not there. Returns whether it may still come, so that the append waits. */
+  onMissing(): boolean;
 }
 
 export class SharedAppends {
@@ -87,7 +87,7 @@ export class SharedAppends {
           ...sent.flatMap((each) => each.values),
         ])
       );
-      if (reply[0] === "MISSING") throw this.#missing(reply[1], needed?.mayCome() ?? false);
+      if (reply[0] === "MISSING") throw this.#missing(needed?.onMissing() ?? false);
       if (reply[0] !== "OK") throw refusalOf(reply, undefined, { log, partition, bytesMax });
       const [, held, end, values] = reply;
       // Also an earlier record is durable when its repetition is answered.
@@ -127,9 +127,9 @@ export class SharedAppends {
   }
 
   /** The error of an append that needs a key; {@link #again} waits for one that may come. */
-  #missing(key: string, mayCome: boolean): Error {
+  #missing(mayCome: boolean): Error {
     const { server, log } = this.#parts;
-    const cause = new Error(`${key} is not there, which the records belong to`);
+    const cause = new Error("Redis lacks a ranking that the records are on");
     if (mayCome) return new RedisUnavailableError(server.url, false, cause);
     return new LogUnavailableError(log, "Send the events again.", cause, true);
   }

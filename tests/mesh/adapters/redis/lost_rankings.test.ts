@@ -266,7 +266,7 @@ withPrograms((program: ServerProgram) => {
     await server.commands.send(["DEL", server.key("ranking:r")]);
     const error = await other.appendOnce(0, [onceOf("event")], ["r"]).catch((error) => error);
     assert.ok(error instanceof LogUnavailableError && error.isAway, String(error));
-    assert.match(error.message, /ranking:r is not there.*Send the events again/);
+    assert.match(error.message, /Redis lacks a ranking.*Send the events again/);
     await other.load(["r"]);
     assert.equal(other.check("r", "a"), "unknown-ranking");
     assert.deepEqual(await texts(await world.log(server)), ["r"]);
