@@ -26,7 +26,9 @@ export interface ServerRun {
  * an earlier one; Infinity where it has them all.
  *
  * The pasts of both runs part behind the last note that is in both. A run behind it began with the
- * records before its ends and has, of the other past, none behind them. Where the earlier run's own
+ * records before its ends and has, of the other past, none behind them. Pasts without a common note
+ * part before their oldest ones: a process that was cut off for longer than the notes are retained
+ * takes more for lost than is. Where the earlier run's own
  * note is missing, the server never followed the one that had that run: it is an older primary, or
  * has lost the note with all that was written after it. A run whose note does not name a store
  * began without it, so the store's end was 0.
