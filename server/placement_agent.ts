@@ -247,11 +247,11 @@ export class PlacementAgent {
         this.#unlinked.look(view);
         this.#unlisted.look(view);
         this.#withoutHost.look(view);
-        const others = [...view.hosts.values()].filter(({ host, expiresMs }) =>
-          host !== this.#run.host && expiresMs > view.nowMs
+        const unplacing = [...view.hosts.values()].filter(({ host, expiresMs, unplaced }) =>
+          host !== this.#run.host && expiresMs > view.nowMs && Object.keys(unplaced).length > 0
         );
         this.#due = this.#dueOn(this.#run, view);
-        this.#unplacedElsewhere = others.flatMap((record) =>
+        this.#unplacedElsewhere = unplacing.flatMap((record) =>
           unplacedParts(record, this.#dueOn(record, view))
         );
         this.#snapshotFailuresElsewhere = snapshotFailuresIn(view)
