@@ -16,11 +16,10 @@
 import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
 import { LimitedWarnings } from "../../mesh/runtime/limited_warnings.ts";
 import type { Gauge } from "../../mesh/ports/telemetry.ts";
-import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import { present } from "../../structures/invariant.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { ScorerMessage } from "../scorer/protocol.ts";
-import type { TrainerMessage } from "../trainer/protocol.ts";
+import type { LearnedWeights, TrainerMessage } from "../trainer/protocol.ts";
 import { AcceptanceMarks } from "./acceptance_marks.ts";
 import type { ParameterSyncOptions } from "./options.ts";
 import type { ParameterSyncMessage, SyncStatus } from "./protocol.ts";
@@ -40,16 +39,12 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   /** Undefined with one trainer, whose own weights are served. */
   readonly #averaging: WeightAveraging | undefined;
   readonly #transfers: WeightTransfers;
-  /** {@link AcceptanceMarks.changes} when the weights carried last were asked for. */
-  #carriedAt = -1;
-  /** The one trainer's version of the weights carried last; -1 before the first. */
-  #offered = -1;
-  /**
-   * How far the weights that are served have learned, wall time in ms; they are not older than this
-   * actor. Weights of a trainer that went back to a snapshot have earlier versions than those
-   * served. They take their place, under a later one, when they have learned as far.
-   */
-  #throughMs: number;
+  /** The one trainer's last answer; undefined before the first. */
+  #offer: LearnedWeights | undefined;
+  /** {@link AcceptanceMarks.changes} when it was asked for. */
+  #offeredAt = -1;
+  /** The trainer's version of the weights carried last. */
+  #carriedVersion = -1;
   readonly #warnings: LimitedWarnings;
   readonly #denseCarried: Gauge;
   #denseVersion = 0;
@@ -66,7 +61,6 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   ) {
     this.#context = context;
     this.#options = options;
-    this.#throughMs = context.clock.nowMs();
     this.#shards = options.shards.map((address) => context.actorRef(address));
     this.#warnings = new LimitedWarnings(context.clock, context.telemetry);
     const { budgetMs } = options;
@@ -148,10 +142,10 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
 
   async #averageDense(): Promise<void> {
     const averaging = present(this.#averaging, "only several trainers are averaged");
-    for (const error of await averaging.round(this.#transfers.served)) {
+    for (const error of await averaging.round(this.#transfers.served.version)) {
       this.#warnings.warn("a trainer was left out of a mean of dense weights", error);
     }
-    if (averaging.mean !== this.#transfers.carried) this.#rounds.hasten();
+    if (averaging.mean !== this.#transfers.carried?.weights) this.#rounds.hasten();
   }
 
   /** Another host may carry weights from here on; the gauge says what is carried. */
@@ -160,34 +154,50 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   }
 
   /** The weights to serve; undefined before the first mean. */
-  async #denseWeights(): Promise<DenseWeights | undefined> {
-    if (this.#averaging !== undefined) return this.#averaging.mean;
+  async #denseWeights(): Promise<LearnedWeights | undefined> {
+    if (this.#averaging !== undefined) {
+      const { mean } = this.#averaging;
+      return mean && { weights: mean, learnedThroughMs: this.#acceptanceMarks.learnedThroughMs };
+    }
     const { budgetMs, rowsIntervalMs, denseIntervalMs } = this.#options;
     const [trainer] = this.#trainers;
     // The rounds of rows read the marks, unless they are rarer.
     if (rowsIntervalMs > denseIntervalMs) await this.#readAcceptanceMarks();
     const { changes } = this.#acceptanceMarks;
-    const { carried } = this.#transfers;
-    if (carried !== undefined && this.#carriedAt === changes) return carried;
-    const message = { kind: "getDenseWeights" } as const;
-    const { weights, learnedThroughMs } = await trainer.ask(message, { budgetMs, bulk: true });
-    this.#carriedAt = changes;
-    const newest = Math.max(this.#transfers.served, carried?.version ?? -1);
-    const wentBack = weights.version <= newest;
-    const isKnown = weights.version === this.#offered;
-    const isBehind = learnedThroughMs < this.#throughMs || !this.#isLeased;
-    if (wentBack && (isKnown || isBehind)) return carried ?? weights;
-    this.#offered = weights.version;
-    this.#throughMs = Math.max(this.#throughMs, learnedThroughMs);
-    return wentBack ? { ...weights, version: newest + 1 } : weights;
+    if (this.#offer === undefined || this.#offeredAt !== changes) {
+      this.#offer = await trainer.ask({ kind: "getDenseWeights" }, { budgetMs, bulk: true });
+      this.#offeredAt = changes;
+    }
+    return this.#toCarry(this.#offer);
+  }
+
+  /**
+   * Weights of a trainer that went back to a snapshot have earlier versions than those served. They
+   * take their place, under a later one, when they have learned as far.
+   */
+  #toCarry(offer: LearnedWeights): LearnedWeights {
+    const { carried, served } = this.#transfers;
+    const { weights: { version, parameters }, learnedThroughMs } = offer;
+    const carriedVersion = carried?.weights.version ?? -1;
+    const newest = Math.max(carriedVersion, served.version);
+    if (carried !== undefined && version <= newest) {
+      const isServed = carriedVersion === newest;
+      if (isServed && version === this.#carriedVersion) return carried;
+      const { learnedThroughMs: throughMs } = isServed ? carried : served;
+      // Without a lease another host may carry newer ones.
+      if (learnedThroughMs < throughMs || !this.#isLeased) return carried;
+    }
+    this.#carriedVersion = version;
+    if (carried === undefined || version > newest) return offer;
+    return { weights: { version: newest + 1, parameters }, learnedThroughMs };
   }
 
   async #syncDense(): Promise<void> {
-    const weights = await this.#denseWeights();
-    if (weights === undefined) return;
-    this.#transfers.carry(weights);
-    this.#denseVersion = weights.version;
-    this.#denseCarried.set(weights.version);
+    const learned = await this.#denseWeights();
+    if (learned === undefined) return;
+    this.#transfers.carry(learned);
+    this.#denseVersion = learned.weights.version;
+    this.#denseCarried.set(this.#denseVersion);
   }
 
   /** Work that fails is retried at the next interval. */

@@ -4,6 +4,7 @@
 import type { Address, Request } from "../../mesh/runtime/actor.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import type { LearnedWeights } from "../trainer/protocol.ts";
 
 /**
  * Asks for the scores of the rows of one ranking: the ids of user, context and time are the same in
@@ -72,9 +73,8 @@ export interface Embedded extends Pick<Freshness, "shardsAway"> {
  * passed on to `passTo` by weight_relay.ts, and the answer waits for these scorers. Refused with a
  * `WeightsMismatchError` where they are of another model.
  */
-export interface LoadDenseWeights extends Request<WeightsLoaded> {
+export interface LoadDenseWeights extends LearnedWeights, Request<WeightsLoaded> {
   readonly kind: "loadDenseWeights";
-  readonly weights: DenseWeights;
   readonly passTo: readonly Address[];
 }
 
@@ -121,6 +121,8 @@ export interface ServedModel {
    */
   readonly isSynced: boolean;
   readonly modelVersion: number;
+  /** See {@link LearnedWeights}; 0 until {@link LoadDenseWeights}. */
+  readonly learnedThroughMs: number;
 }
 
 /** Readiness of the scorer, and the model that it serves. */

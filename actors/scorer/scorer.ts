@@ -19,6 +19,7 @@ import { ForwardPass, type PassResult, type ScoredLists } from "./forward_pass.t
 import { contributions, leaveSlotsOut } from "./explain.ts";
 import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
 import type { RowFeedMessage } from "../row_feed/protocol.ts";
+import type { LearnedWeights } from "../trainer/protocol.ts";
 import type { ScorerOptions } from "./options.ts";
 import type { ReplicaClient } from "./replica_client.ts";
 import {
@@ -80,6 +81,8 @@ export class Scorer implements Behavior<ScorerMessage> {
   #isSynced = false;
   /** Undefined while the session has untrained weights. */
   #modelVersion: number | undefined;
+  /** How far the weights of parameter sync have learned, ms; 0 before the first. */
+  #learnedThroughMs = 0;
   /** The sharding of the replicas in use. */
   #sharding: number;
   /** Replicas of a later sharding, which are used from the next pass on. */
@@ -149,6 +152,7 @@ export class Scorer implements Behavior<ScorerMessage> {
         return this.#context.reply(message, {
           isSynced: this.#isSynced,
           modelVersion: this.#modelVersion ?? 0,
+          learnedThroughMs: this.#learnedThroughMs,
         });
       case "changeReplicas":
         return void this.#changeReplicas(message);
@@ -182,7 +186,7 @@ export class Scorer implements Behavior<ScorerMessage> {
 
   #loadAndPassOn(message: LoadDenseWeights): void {
     try {
-      this.#load(message.weights);
+      this.#load(message);
     } catch (error) {
       if (!(error instanceof WeightsMismatchError)) throw error;
       return this.#context.replyError(message, error);
@@ -194,10 +198,11 @@ export class Scorer implements Behavior<ScorerMessage> {
    * Takes weights of parameter sync. The first ones since the start count whatever their version:
    * trainers may have gone back behind the snapshot that the scorer began with.
    */
-  #load(weights: DenseWeights): void {
+  #load({ weights, learnedThroughMs }: LearnedWeights): void {
     if (this.#isSynced && weights.version < (this.#modelVersion ?? 0)) return;
     this.#use(weights);
     this.#isSynced = true;
+    this.#learnedThroughMs = learnedThroughMs;
   }
 
   #use(weights: DenseWeights): void {
@@ -210,7 +215,7 @@ export class Scorer implements Behavior<ScorerMessage> {
     const served = this.#modelVersion ?? 0;
     const scorers = message.passTo.map((each) => this.#context.actorRef<ScorerMessage>(each));
     const remainingMs = this.#context.remainingMs(message);
-    const versions = await passOn(message.weights, scorers, remainingMs);
+    const versions = await passOn(message, scorers, remainingMs);
     this.#context.reply(message, { versions: [served, ...versions] });
   }
 

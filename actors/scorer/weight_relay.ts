@@ -6,7 +6,7 @@
  * first sender then begins again with these.
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
-import type { DenseWeights } from "../../kernels/dense/weights.ts";
+import type { LearnedWeights } from "../trainer/protocol.ts";
 import { FAILED, NOT_REACHED, type ScorerMessage } from "./protocol.ts";
 
 /** Share of the time left that the next scorers get: their answer must come before it is over. */
@@ -19,7 +19,7 @@ const BUDGET_SHARE = 0.8;
  * @returns The version that each of them serves, in their order, or FAILED or NOT_REACHED.
  */
 export async function passOn(
-  weights: DenseWeights,
+  { weights, learnedThroughMs }: LearnedWeights,
   scorers: readonly ActorRef<ScorerMessage>[],
   remainingMs: number,
 ): Promise<readonly number[]> {
@@ -31,7 +31,7 @@ export async function passOn(
     const passTo = rest.map(({ address }) => address);
     try {
       const answer = await next.ask(
-        { kind: "loadDenseWeights", weights, passTo },
+        { kind: "loadDenseWeights", weights, learnedThroughMs, passTo },
         { budgetMs: BUDGET_SHARE * remainingMs, bulk: true },
       );
       return answer.versions;

@@ -111,9 +111,15 @@ export interface GetProgressiveValidation extends Request<ProgressiveValidation>
   readonly kind: "getProgressiveValidation";
 }
 
-/** Asks for the current dense weights, and how far they and the shards have learned. */
-export interface GetDenseWeights
-  extends Request<{ readonly weights: DenseWeights; readonly learnedThroughMs: number }> {
+/** Dense weights, and how far they have learned. */
+export interface LearnedWeights {
+  readonly weights: DenseWeights;
+  /** They have learned from every decided event accepted up to this wall time, ms. */
+  readonly learnedThroughMs: number;
+}
+
+/** Asks for the current {@link LearnedWeights}; the shards have learned as far. */
+export interface GetDenseWeights extends Request<LearnedWeights> {
   readonly kind: "getDenseWeights";
 }
 

@@ -18,7 +18,13 @@ const trainersOf = [["trainer/0"], ["trainer/0", "trainer/1"]] as const;
 const BUDGET_MS = 1_000;
 
 async function start(
-  { rowsIntervalMs = 10, transferMs = 0, dealings = [alone, alone], served = [0, 0] } = {},
+  {
+    rowsIntervalMs = 10,
+    transferMs = 0,
+    dealings = [alone, alone],
+    served = [0, 0],
+    servedThroughMs = 0,
+  } = {},
 ) {
   const mesh = new SimulatedMesh({ seed: 1 });
   const node = mesh.node();
@@ -36,6 +42,8 @@ async function start(
     version: 1,
     /** Versions that the scorers have, behind the transfers that are under way. */
     served: [...served],
+    /** How far the weights of all scorers have learned, ms. */
+    servedThroughMs,
     /** Messages to the scorers. */
     asked: 0,
     /** Questions for dense weights. */
@@ -97,12 +105,15 @@ async function start(
         state.asked++;
         if (state.away.has(host)) throw new Error(`host ${host} is away`);
         if (message.kind === "loadDenseWeights") {
-          const { weights: { version }, passTo } = message as LoadDenseWeights;
+          const { weights: { version }, learnedThroughMs, passTo } = message as LoadDenseWeights;
           state.given[host].push(version);
           if (state.still.has(host)) return NO_ANSWER;
           state.isSynced = true;
           const loaded = () => {
-            state.served[host] = Math.max(version, state.served[host]);
+            if (version >= state.served[host]) {
+              state.served[host] = version;
+              state.servedThroughMs = learnedThroughMs;
+            }
             return { versions: [state.served[host], ...passTo.map(() => -1)] };
           };
           if (transferMs === 0) return loaded();
@@ -110,7 +121,11 @@ async function start(
             .then(loaded);
         }
         if (state.still.has(host)) return NO_ANSWER;
-        return { isSynced: state.isSynced, modelVersion: state.served[host] };
+        return {
+          isSynced: state.isSynced,
+          modelVersion: state.served[host],
+          learnedThroughMs: state.servedThroughMs,
+        };
       }),
       host,
       undefined,
@@ -262,38 +277,45 @@ Deno.test("the last weights before a pause reach the scorers also where others w
 
 Deno.test("weights of a trainer that went back are served when it has learned as far", async () => {
   const { mesh, state, learn } = await start();
-  const nowMs = mesh.node().clock.nowMs() + 1;
-  learn({ learnedThroughMs: nowMs, version: 526 });
+  learn({ learnedThroughMs: 200, version: 526 });
   await mesh.advance(100);
   assert.deepEqual(state.served, [526, 526]);
-  for (const [learnedThroughMs, version] of [[0, 90], [nowMs - 1, 91]]) {
+  for (const [learnedThroughMs, version] of [[0, 90], [199, 91]]) {
     learn({ learnedThroughMs, version });
     await mesh.advance(100);
     assert.deepEqual(state.served, [526, 526], "what was learned is kept meanwhile");
   }
-  learn({ learnedThroughMs: nowMs, version: 92 });
+  learn({ learnedThroughMs: 200, version: 92 });
   await mesh.advance(100);
   assert.deepEqual(state.served, [527, 527]);
-  learn({ learnedThroughMs: nowMs + 1 }); // a mark that rises without a batch
+  learn({ learnedThroughMs: 201 }); // a mark that rises without a batch
   await mesh.advance(100);
-  learn({ learnedThroughMs: nowMs + 2, version: 93 });
+  learn({ learnedThroughMs: 202, version: 93 });
   await mesh.advance(100);
   assert.deepEqual(state.served, [528, 528]);
-  learn({ learnedThroughMs: nowMs + 3, version: 600 });
+  learn({ learnedThroughMs: 203, version: 600 });
   await mesh.advance(100);
   assert.deepEqual(state.served, [600, 600]);
   await mesh.stop();
 });
 
-Deno.test("scorers with weights of a lost past take those that learn after sync began", async () => {
-  const { mesh, state, learn } = await start({ served: [526, 90] });
-  const nowMs = mesh.node().clock.nowMs();
-  learn({ learnedThroughMs: nowMs - 1_000, version: 91 });
-  await mesh.advance(100);
-  assert.deepEqual(state.served, [526, 90]);
-  learn({ learnedThroughMs: nowMs, version: 92 });
+Deno.test("a sync that starts has scorers take weights that have learned as far as theirs", async () => {
+  const { mesh, state, learn } = await start({ served: [526, 90], servedThroughMs: 101 });
+  await mesh.advance(2_000);
+  assert.deepEqual(state.served, [526, 90], "the trainer learns what they have learned");
+  learn({ learnedThroughMs: 101, version: 2 });
   await mesh.advance(100);
   assert.deepEqual(state.served, [527, 527]);
+  await mesh.stop();
+});
+
+Deno.test("scorers with a later version take the weights of a trainer that learns nothing more", async () => {
+  const { mesh, state } = await start({ served: [526, 526], servedThroughMs: 100 });
+  await mesh.advance(2_000);
+  assert.deepEqual(state.served, [527, 527]);
+  const given = state.given.flat().length;
+  await mesh.advance(10_000);
+  assert.equal(state.given.flat().length, given, "they are carried once");
   await mesh.stop();
 });
 

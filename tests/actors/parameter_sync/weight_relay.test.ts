@@ -33,14 +33,19 @@ async function start(scorers = 7) {
       const answer = async (message: ScorerMessage) => {
         if (message.kind === "getModel") {
           const modelVersion = versions[own];
-          return context.reply(message, { isSynced: modelVersion >= 0, modelVersion });
+          const isSynced = modelVersion >= 0;
+          return context.reply(message, { isSynced, modelVersion, learnedThroughMs: 0 });
         }
         const { weights, passTo } = message as LoadDenseWeights;
         given[own]++;
         below[own] = passTo.length;
         versions[own] = Math.max(versions[own], weights.version);
         const others = passTo.map((each) => context.actorRef<ScorerMessage>(each));
-        const served = await passOn(weights, others, context.remainingMs(message));
+        const served = await passOn(
+          message as LoadDenseWeights,
+          others,
+          context.remainingMs(message),
+        );
         context.reply(message as LoadDenseWeights, { versions: [versions[own], ...served] });
       };
       return {
@@ -76,7 +81,7 @@ async function start(scorers = 7) {
   const carry = (version: number) => {
     given.fill(0);
     below.fill(0);
-    transfers.carry({ version, parameters: {} });
+    transfers.carry({ weights: { version, parameters: {} }, learnedThroughMs: 0 });
   };
   const stop = (i: number) => mesh.settle(nodes[i + 1].stopActor(`scorer/${i}`, 0));
   return { mesh, versions, given, below, still, late, transfers, check, carry, stop };

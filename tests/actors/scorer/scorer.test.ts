@@ -135,11 +135,20 @@ Deno.test("weights of trainers that went back behind the snapshot are taken by a
   );
   const load = (version: number) =>
     loop.mesh.settle(scorer.ask(
-      { kind: "loadDenseWeights", weights: { ...weights, version }, passTo: [] },
+      {
+        kind: "loadDenseWeights",
+        weights: { ...weights, version },
+        learnedThroughMs: 7,
+        passTo: [],
+      },
       { budgetMs: 100 },
     ));
   assert.deepEqual(await load(modelVersion - 1), { versions: [modelVersion - 1] });
-  assert.deepEqual(await model(), { isSynced: true, modelVersion: modelVersion - 1 });
+  assert.deepEqual(await model(), {
+    isSynced: true,
+    modelVersion: modelVersion - 1,
+    learnedThroughMs: 7,
+  });
   await load(0);
   assert.equal((await model()).modelVersion, modelVersion - 1, "then versions only rise");
   await loop.stop();
@@ -301,7 +310,8 @@ Deno.test("a scorer loads weights that it cannot pass on, and says which scorers
   const { version, parameters } = await loop.denseWeights();
   const load = (version: number, passTo: readonly Address[]) => {
     const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
-    const message = { kind: "loadDenseWeights", weights: { version, parameters }, passTo } as const;
+    const learned = { weights: { version, parameters }, learnedThroughMs: 0 };
+    const message = { kind: "loadDenseWeights", ...learned, passTo } as const;
     return loop.mesh.settle(scorer.ask(message, { budgetMs: 1_000 }));
   };
   assert.deepEqual(await load(version + 2, ["scorer/8", "scorer/9"]), {
@@ -317,9 +327,9 @@ Deno.test("a scorer refuses weights of another model, and scores with those that
   const { version, parameters: { bias, ...parameters } } = await loop.denseWeights();
   assert.ok(bias !== undefined);
   const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
-  const weights = { version: version + 1, parameters };
+  const learned = { weights: { version: version + 1, parameters }, learnedThroughMs: 0 };
   await assert.rejects(
-    loop.mesh.settle(scorer.ask({ kind: "loadDenseWeights", weights, passTo: [] }, {
+    loop.mesh.settle(scorer.ask({ kind: "loadDenseWeights", ...learned, passTo: [] }, {
       budgetMs: 1_000,
     })),
     { name: "WeightsMismatchError" },
