@@ -58,6 +58,8 @@ interface Waiting<R> {
   readonly signal: CancelSignal;
 }
 
+/** Pause before a snapshot that the store did not give is read again, ms. */
+const SNAPSHOT_RETRY_MS = 5_000;
 /** Time for the replicas to answer when readiness is asked for, ms. */
 const PROBE_BUDGET_MS = 1_000;
 
@@ -115,19 +117,26 @@ export class Scorer implements Behavior<ScorerMessage> {
   ): Promise<Scorer> {
     const session = await dependencies.createSession();
     const scorer = new Scorer(context, options, session);
-    scorer.#readSnapshot(dependencies.blobs); // a store that does not answer delays nothing
+    // A store that does not answer delays nothing; a pause ends with the incarnation.
+    scorer.#readSnapshot(dependencies.blobs).catch(() => {});
     return scorer;
   }
 
-  /** Lets the scorer begin with the weights of the newest snapshot. */
+  /** Lets the scorer begin with the weights of the newest snapshot, once the store gives it. */
   async #readSnapshot(blobs: BlobStore): Promise<void> {
     const { self, telemetry } = this.#context;
-    try {
-      const weights = await snapshotWeights(blobs, this.#session.parameters);
-      if (weights !== undefined) self.tell({ kind: "beginWith", weights });
-    } catch (cause) {
-      const lacking = "no weights from the newest snapshot; the scorer waits for a trainer's";
-      telemetry.log("warn", lacking, { cause });
+    while (this.#modelVersion === undefined) {
+      try {
+        const weights = await snapshotWeights(blobs, this.#session.parameters);
+        if (weights !== undefined) self.tell({ kind: "beginWith", weights });
+        return;
+      } catch (cause) {
+        const lacking =
+          "no weights from the newest snapshot; the scorer reads it again, unless a " +
+          "trainer's come before";
+        telemetry.log("warn", lacking, { cause });
+      }
+      await this.#context.pause(SNAPSHOT_RETRY_MS);
     }
   }
 

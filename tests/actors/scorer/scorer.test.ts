@@ -120,6 +120,24 @@ Deno.test("a scorer begins with the newest snapshot while trainers and parameter
   await ranksAgainWithout(loop, ["trainer/0", "parameter_sync/0"]);
 });
 
+Deno.test("a scorer whose store fails at first begins with the newest snapshot all the same", async () => {
+  const loop = await trained();
+  await loop.snapshot();
+  const node = loop.mesh.node();
+  for (const actor of ["trainer/0", "parameter_sync/0"] as const) {
+    await loop.mesh.settle(node.stopActor(actor, 0));
+  }
+  const list = loop.blobs.list.bind(loop.blobs);
+  loop.blobs.list = () => Promise.reject(new Error("the store is away"));
+  await loop.restart("scorer/0");
+  await loop.mesh.advance(1_000);
+  assert.equal((await loop.rankerStatus()).ready, false);
+  loop.blobs.list = list;
+  await loop.mesh.advance(5_000);
+  assert.equal((await loop.rankerStatus()).ready, true);
+  await loop.stop();
+});
+
 Deno.test("weights of trainers that went back behind the snapshot are taken by a scorer that restarts", async () => {
   const loop = await trained();
   await loop.snapshot();
