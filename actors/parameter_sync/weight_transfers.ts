@@ -143,7 +143,7 @@ export class WeightTransfers {
       if (this.#underWay.get(scorer) !== scorers) continue;
       this.#underWay.delete(scorer);
       const version = Math.max(-1, versions[i]);
-      // Those of another host are unknown until the scorer is asked.
+      // Later weights, of another host, are unknown until the scorer is asked.
       const isSent = version === learned.weights.version;
       const learnedThroughMs = isSent ? learned.learnedThroughMs : Infinity;
       this.#served[scorer] = { version, learnedThroughMs };
