@@ -96,7 +96,7 @@ class Pipeline {
   readonly #bodies: BodyBudget;
 
   constructor(parts: GatewayParts, failures: FailureLog) {
-    const { options, random, telemetry, tracing = noTracing } = parts;
+    const { clock, options, random, telemetry, tracing = noTracing } = parts;
     this.#parts = parts;
     this.#failures = failures;
     this.#traces = new RequestTraces(
@@ -106,7 +106,7 @@ class Pipeline {
       (route) => parts.console?.follows(route) ?? false,
     );
     this.#requireKey = apiKeys(options.apiKeys);
-    this.#load = new LoadShedding(telemetry, options.requestsInFlightMax);
+    this.#load = new LoadShedding(telemetry, clock, options);
     this.#bodies = new BodyBudget(options.bodiesBytesMax);
   }
 
@@ -143,6 +143,7 @@ class Pipeline {
     this.#load.enter();
     const hold = this.#bodies.hold();
     context.set("bodyHold", hold);
+    context.set("load", this.#load);
     try {
       return await endpoint.handle(context);
     } finally {

@@ -6,6 +6,7 @@ import type { Context } from "hono";
 import type { z } from "zod";
 import type { TraceContext } from "../mesh/ports/tracing.ts";
 import type { BodyHold } from "./middleware/body_budget.ts";
+import type { LoadShedding } from "./middleware/load_shedding.ts";
 import type { ProblemKind } from "./problems.ts";
 
 /** Variables that middleware sets for handlers. */
@@ -15,6 +16,8 @@ export interface GatewayEnv {
     deadlineAtMs: number;
     /** Counts the bytes of the request's body; set for guarded endpoints. */
     bodyHold: BodyHold;
+    /** Sheds requests that this process is too late for; set for guarded endpoints. */
+    load: LoadShedding;
     /** The request's span, or the span of the caller's trace. */
     trace: TraceContext;
   };

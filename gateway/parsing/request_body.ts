@@ -44,6 +44,7 @@ export class BodyReader {
     requireJson(headers);
     this.#requireSize(Number(headers.get("content-length") ?? 0));
     const bytes = await this.#readBytes(context);
+    context.get("load").requireTime();
     try {
       return { bytes, text: utf8.decode(bytes) };
     } catch {

@@ -96,6 +96,7 @@ export class RankingCalls {
 
   async #ask(context: GatewayContext, message: RankingMessage): Promise<Ranking> {
     const { clock, ranker } = this.#parts;
+    const askedMs = clock.monotonicMs();
     try {
       await this.#readiness.require(budgetMs(context, clock));
       const options = {
@@ -118,6 +119,8 @@ export class RankingCalls {
       // no status question.
       if (!isOfClient(error)) this.#readiness.doubt();
       throw error;
+    } finally {
+      context.get("load").ranked(clock.monotonicMs() - askedMs);
     }
   }
 

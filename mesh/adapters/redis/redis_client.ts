@@ -32,9 +32,12 @@ export interface ClientOptions {
   readonly password?: string | undefined;
   readonly name?: string | undefined;
   readonly tls?: RedisTls | undefined;
-  /** Time for the connection, ms. */
+  /** Time after which {@link within} gives the connection up, unless this process is late, ms. */
   readonly connectMs: number;
 }
+
+/** Time after which the client closes a socket that is not connected, as a share of `connectMs`. */
+const SOCKET_SHARE = 8;
 
 /**
  * The client that others are copied from: making one by its options builds a class with all
@@ -63,7 +66,8 @@ export function newClient(
     socket: {
       ...(isSocket && { path: url.slice("unix://".length), tls: false }),
       ...(url.startsWith("rediss://") && { tls: true, ...tls }),
-      connectTimeout: connectMs,
+      // The client counts wall time. This ends only the socket of an attempt that was given up.
+      connectTimeout: SOCKET_SHARE * connectMs,
       reconnectStrategy: false,
       writev: writeTogether,
     },
@@ -96,16 +100,26 @@ export function destroy(client: Client): void {
   }
 }
 
-/** The outcome of `promise`, or an error after `ms`. */
+/** Looks at a connection that is being made, within its deadline. */
+const LOOKS = 8;
+
+/**
+ * The outcome of `promise`, or an error after `ms`. The time is counted in looks: between two of
+ * them the event loop reads what the server has answered, so that a server is not given up because
+ * this process was late.
+ */
 export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let looks = 0;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no connection within ${ms} ms`)), ms);
+    timer = setInterval(() => {
+      if (++looks >= LOOKS) reject(new Error(`no connection within ${ms} ms`));
+    }, ms / LOOKS);
   });
   try {
     return await Promise.race([promise, late]);
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
   }
 }
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BodyDeadlines } from "../../../gateway/parsing/body_deadlines.ts";
-import type { Clock } from "../../../mesh/ports/clock.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
+import { StoppableClock } from "../stoppable_clock.ts";
 
 Deno.test("each deadline passes at its time, unless it was cancelled", async () => {
   const clock = new VirtualClock();
@@ -51,44 +51,6 @@ Deno.test("bodies that are read in time share one timer", async () => {
   }
   assert.ok(timers <= 6, `${timers} timers in five times the budget`);
 });
-
-/** A clock whose process can be stopped: timers that come due meanwhile fire when it goes on. */
-class StoppableClock implements Clock {
-  #nowMs = 0;
-  readonly #timers: { readonly atMs: number; readonly call: () => void }[] = [];
-
-  nowMs(): number {
-    return this.#nowMs;
-  }
-
-  monotonicMs(): number {
-    return this.#nowMs;
-  }
-
-  schedule(delayMs: number, call: () => void) {
-    const timer = { atMs: this.#nowMs + delayMs, call };
-    this.#timers.push(timer);
-    return { cancel: () => void this.#timers.splice(this.#timers.indexOf(timer), 1) };
-  }
-
-  /** Lets time pass without running a timer. */
-  stopFor(ms: number): void {
-    this.#nowMs += ms;
-  }
-
-  /** Runs each timer at its time, or now if it is overdue. */
-  run(ms: number): void {
-    const endMs = this.#nowMs + ms;
-    for (;;) {
-      this.#timers.sort((a, b) => a.atMs - b.atMs);
-      if (this.#timers.length === 0 || this.#timers[0].atMs > endMs) break;
-      const { atMs, call } = this.#timers.shift()!;
-      this.#nowMs = Math.max(this.#nowMs, atMs);
-      call();
-    }
-    this.#nowMs = Math.max(this.#nowMs, endMs);
-  }
-}
 
 Deno.test("time in which the process was stopped is not counted for a body", async () => {
   const cases = fc.asyncProperty(
