@@ -4,7 +4,6 @@
  * clock; the server's own timeouts are real and short.
  */
 import assert from "node:assert/strict";
-import process from "node:process";
 import { eventually, post, problemIn, rank, rankBody, serve } from "./raw_http_client.ts";
 
 const broken: Record<string, string> = {
@@ -90,17 +89,4 @@ Deno.test("HEAD and empty answers have no body", async () => {
   await client.send("DELETE /v1/items/a HTTP/1.1\r\nhost: cairn\r\nconnection: close\r\n\r\n");
   await client.untilClosed();
   assert.match(client.received, /^HTTP\/1\.1 200 [^]*\r\n\r\nHTTP\/1\.1 204 [^]*\r\n\r\n$/);
-});
-
-Deno.test("requests that are sent ahead are answered in their order, without a warning of the runtime", async () => {
-  const warnings: string[] = [];
-  const note = (warning: Error) => void warnings.push(`${warning.name}: ${warning.message}`);
-  process.on("warning", note);
-  await using server = await serve();
-  const client = await server.connect();
-  await client.send(rank.repeat(15) + "GET /nowhere HTTP/1.1\r\nhost: cairn\r\n\r\n");
-  const received = await client.until("/problems/unknown-path");
-  assert.equal(received.match(/HTTP\/1\.1 200 /g)?.length, 15);
-  process.off("warning", note);
-  assert.deepEqual(warnings, []);
 });
