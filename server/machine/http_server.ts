@@ -97,6 +97,8 @@ export class HttpServer {
       },
     );
     server.on("clientError", (error, socket) => {
+      // The parser would report each further piece as an error, and listen to the socket once more.
+      socket.removeAllListeners("data").resume();
       connections.of(socket as Socket).refuse(refusal(brokenProblem(error)));
     });
     server.on("connection", (socket: Socket) => connections.add(socket));
