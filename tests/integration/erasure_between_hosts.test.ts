@@ -88,7 +88,8 @@ async function until(what: string, isTrue: () => Promise<boolean>, msMax = 90_00
   const endsMs = performance.now() + msMax;
   while (!await isTrue()) {
     assert.ok(performance.now() < endsMs, `${what}: not after ${msMax} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    // The console keeps 100 rankings, of which those of the user are looked for.
+    await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }
 

@@ -46,7 +46,7 @@ function meshYaml({ roles, times }: Mesh, namespaces: Namespaces, redis: string)
   const storage = "{ kind: directory, path: data, " +
     // The example log is read at the end, so no snapshot may trim it.
     "snapshots: { interval: 2s, spread: 0ms, retained: 99 }, " +
-    `redis: { url: "${redis}", deadline: 1s } }`;
+    `redis: { url: "${redis}" } }`;
   const hosts = Object.entries(roles).map(([host, own]) => {
     const address = namespaces.addressOf(host);
     const http = own === "serving" ? `, http: "${address}:${HTTP_PORT}"` : "";
@@ -196,7 +196,7 @@ partitionTest("a host that is cut off from Redis is replaced, ends, and is start
     ...{ "edge-1": "serving", "edge-2": "serving" },
     ...{ "learn-1": learning, "learn-2": learning },
   };
-  const times = ["heartbeat: 300ms", "silence: 20s", "lease: 5s", "balance: false"];
+  const times = ["heartbeat: 300ms", "silence: 20s", "lease: 8s", "balance: false"];
   return withMesh({ roles, times, isRedisRemote: true }, async (hosts) => {
     const { namespaces, processes, clientOf, redisUrl } = hosts;
     await processes.start("edge-1", "edge-2", "learn-1");
