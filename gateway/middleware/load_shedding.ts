@@ -17,7 +17,7 @@ import { ProblemError } from "../problems.ts";
 /** Time between two looks at the event loop while requests are in progress, ms. */
 const LOOK_MS = 100;
 /** A look that is late by more than this shows that the event loop cannot keep up, ms. */
-const LATE_MS = 500;
+const LATE_MS = 250;
 /** Share of the deadline after which a ranking shows that the process cannot keep up. */
 const SLOW_SHARE = 0.5;
 /** Requests that are always admitted: enough to keep a core busy. */
@@ -80,6 +80,7 @@ export class LoadShedding {
    * @throws {ProblemError} `overloaded`: the event loop has been busy for too long.
    */
   requireTime(): void {
+    if (this.#inFlight <= this.#limitMin) return;
     if (this.#clock.monotonicMs() - this.#dueMs > LATE_MS) {
       throw this.#overloaded(`the server is more than ${LATE_MS} ms behind`);
     }

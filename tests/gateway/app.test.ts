@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import type { Ranking } from "../../actors/ranker/protocol.ts";
 import { ActorFailedError } from "../../mesh/runtime/errors.ts";
 import { problems } from "../../gateway/problems.ts";
-import { gatewayFixture, json } from "./fixture.ts";
+import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
+import { gatewayFixture, json, startMs } from "./fixture.ts";
 
 const rankBody = { user: "u", candidates: [{ id: "a" }] };
 
@@ -48,6 +49,48 @@ Deno.test("past requestsInFlightMax a request is shed with Retry-After, and heal
     200,
     "finished requests are no longer counted",
   );
+});
+
+Deno.test("slow rankings, and a busy event loop, shed requests above the 32 that are always admitted", async () => {
+  class LateClock extends VirtualClock {
+    lateMs = 0;
+    override monotonicMs(): number {
+      return super.monotonicMs() + this.lateMs;
+    }
+  }
+  const clock = new LateClock({ startMs });
+  const { post, ranker } = gatewayFixture({ clock });
+  let held = Promise.withResolvers<void>();
+  ranker.script = async (rank) => {
+    await held.promise;
+    return ranker.inOrder(rank);
+  };
+  const send = async (requests: number) => {
+    const answers = Array.from({ length: requests }, () => post("/v1/rank", rankBody));
+    await clock.advance(1);
+    return answers;
+  };
+  const release = async (answers: readonly (Response | Promise<Response>)[]) => {
+    held.resolve();
+    for (const answer of answers) assert.equal((await answer).status, 200);
+    held = Promise.withResolvers();
+  };
+
+  const first = await send(33);
+  clock.lateMs = 400;
+  const late = await post("/v1/rank", rankBody);
+  assert.equal(late.status, 429);
+  assert.match((await json(late)).detail, /more than 250 ms behind/);
+  clock.lateMs = 0;
+  await clock.advance(600);
+  await release(first);
+
+  const next = await send(40);
+  await clock.advance(100);
+  const above = await post("/v1/rank", rankBody);
+  assert.equal(above.status, 429);
+  assert.match((await json(above)).detail, /40 requests .* keeps up with 32/);
+  await release(next);
 });
 
 Deno.test("a body that never ends is answered 408 at the deadline and no longer counted", async () => {

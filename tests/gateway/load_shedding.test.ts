@@ -50,8 +50,8 @@ Deno.test("bodies that one turn of the event loop has no time for are shed, and 
       requireOverloaded(error);
     }
   }
-  assert.equal(parsed, 61, "the look at 100 ms is late by 500 ms after 60 bodies");
-  assert.equal(shed(), 139);
+  assert.equal(parsed, 36, "the look at 100 ms is late by 250 ms after 35 bodies");
+  assert.equal(shed(), 164);
   clock.run(0);
   load.requireTime();
 });
