@@ -59,7 +59,8 @@ export class TimestampParser {
 /** The time of a timestamp that need not be valid, ms: NaN where it is none. Absent = `nowMs`. */
 export function timeOf(timestamp: unknown, nowMs: number): number {
   if (timestamp === undefined) return nowMs;
-  return typeof timestamp === "number" ? timestamp : Date.parse(String(timestamp));
+  if (typeof timestamp === "number") return timestamp;
+  return typeof timestamp === "string" ? Date.parse(timestamp) : NaN;
 }
 
 function refusal(kind: "invalid-request" | "timestamp-ahead", pointer: string, detail: string) {

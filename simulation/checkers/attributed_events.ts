@@ -5,12 +5,14 @@
  *     ∀ answer "accepted" for event e that names user u, on ranking r of the log:
  *         r showed e's item to u, or was made of an event of u on the item
  *     ∀ such answer while nothing is wrong, ∀ ranking q that was answered to u before e was sent:
- *         time(e) − within < time(q) ≤ time(e)  and  q showed e's item  ⟹  time(r) ≥ time(q)
+ *         time(e) − within < time(q) ≤ time(e)  and  q showed e's item
+ *             ⟹  time(r) ≥ time(q)  and  r was not made of e
  *
  * The times are those of the log. Clients send an event after the answers that they have seen, and
  * ask for no ranking meanwhile. Rankings and events whose answer has `unlogged` are left out.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { MADE } from "../../gateway/memory/user_rankings.ts";
 import { readRows } from "../../records/event_record.ts";
 import type { Reply } from "../world/client.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
@@ -73,11 +75,13 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
     }
     const { withinMs, match } = configuration().gateway.eventsWithoutRanking;
     if (match === "none" || context.nowMs() < wellFromMs) return;
+    const isMade = action.rankingId.startsWith(MADE) && chosen?.atMs === action.atMs;
+    const chosenMs = isMade ? -1 : chosen?.atMs ?? -1;
     for (const id of answered.get(user) ?? []) {
       const ranking = rankings.get(id);
       if (ranking === undefined || !ranking.items.has(item)) continue;
       const afterMs = action.atMs - ranking.atMs;
-      if (afterMs < 0 || afterMs >= withinMs || ranking.atMs <= (chosen?.atMs ?? -1)) continue;
+      if (afterMs < 0 || afterMs >= withinMs || ranking.atMs <= chosenMs) continue;
       context.fail(
         `the event ${eventId} of ${user} on ${item} went to ${action.rankingId}, although ${id} ` +
           `showed the item ${afterMs} ms before it`,

@@ -115,6 +115,16 @@ await withServers((server) => {
     Infinity,
   );
 
+  test("an event of a user whose timestamp is no time is refused alone", async ([one, two]) => {
+    await one.rank("r", ["a"]);
+    const good = { eventId: "e1", user: "u", item: "a", action: "click" };
+    const bad = { ...good, eventId: "e2", timestamp: { toString: 1 } };
+    const answer = await two.post("/v1/events", [bad, good]);
+    assert.equal(answer.status, 207);
+    const { events } = await json(answer);
+    assert.deepEqual(events.map(({ status }: Rejected) => status), ["rejected", "accepted"]);
+  });
+
   test("a ranking id that the other gateway has used is refused, and its ranking stays", async ([one, two]) => {
     for (const { ranker } of [one, two]) {
       ranker.script = async (rank) => {

@@ -29,6 +29,10 @@ function brokenBy(
     const body = { rankingId: ranking, unlogged: unlogged && ranking === "new" };
     checker.replied?.({ ...answer, path: "/v1/rank", requestBody, body });
   }
+  if (rankingId === "unranked-made") {
+    const made = impression({ ranking: rankingId, items: ["a", "b"], atMs });
+    checker.durable?.("events", 0, [encodeEvent({ ...made, user })], 2);
+  }
   const event = { ...action({ ranking: rankingId, item: "a", action: "click", atMs }), user };
   checker.durable?.("events", 0, [encodeEvent(event)], 2);
   const { eventId } = event;
@@ -45,6 +49,7 @@ Deno.test("an event of a user goes to the newest ranking before it that showed t
   assert.deepEqual(brokenBy("new"), []);
   assert.match(brokenBy("old")[0], /went to old, although new showed the item 1000 ms before it/);
   assert.equal(brokenBy("unranked-none").length, 2);
+  assert.equal(brokenBy("unranked-made").length, 2);
   assert.deepEqual(brokenBy("old", { atMs: 8_500 }), [], "the newer one came after it");
   assert.deepEqual(brokenBy("unranked-none", { atMs: 60_000 }), [], "both are too old");
   assert.deepEqual(brokenBy("old", { unlogged: true }), [], "the log may lack the newer one");
