@@ -75,8 +75,14 @@ export function answerList(
 ): Response {
   invariant(rejected.length <= entries, "a list has at most one problem for each entry");
   if (rejected.length === 0) return TextResponse.json(answer);
-  const ours = longestAwaited(rejected.filter((problem) => problem.status >= 500));
-  if (rejected.length === entries) {
+  const failed = rejected.filter((problem) => problem.status >= 500);
+  const ours = longestAwaited(failed);
+  const isWhole = rejected.length === entries;
+  // A problem that is thrown is logged by its handler, the others here: each kind once.
+  for (const [kind, problem] of new Map(failed.map((each) => [each.kind, each]))) {
+    if (!isWhole || kind !== ours?.kind) failures.write(context, problem);
+  }
+  if (isWhole) {
     const retryAfterSeconds = ours?.retryAfterSeconds;
     throw new ProblemError(
       ours?.kind ?? none,
@@ -88,7 +94,6 @@ export function answerList(
       },
     );
   }
-  if (ours) failures.write(context, ours);
   return TextResponse.json(answer, 207);
 }
 

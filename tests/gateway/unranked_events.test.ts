@@ -2,6 +2,7 @@
  * Events that name a user instead of a ranking.
  */
 import assert from "node:assert/strict";
+import { ReplicaNotCurrentError } from "../../actors/serving_replica/protocol.ts";
 import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
 import type { GatewayParts } from "../../gateway/parts.ts";
 import type { OnceOutcome, OnceRecord } from "../../mesh/ports/event_log.ts";
@@ -298,4 +299,14 @@ Deno.test("stored items are read when the first ranking is made of an event, not
   assert.deepEqual(begun, []);
   await post("/v1/events", { ...purchase, eventId: "e2", item: "b" });
   assert.deepEqual(begun, ["begin"]);
+});
+
+Deno.test("a defect beside a failure that asks for a wait is logged, too", async () => {
+  const { post, ranker, telemetry } = gatewayFixture({ labels });
+  const errors = [new TypeError("a defect"), new ReplicaNotCurrentError(3)];
+  ranker.describe = () => Promise.reject(errors[ranker.described.length - 1]);
+  const events = [purchase, { ...purchase, eventId: "e2", user: "other" }];
+  const { type } = await json(post("/v1/events", events));
+  assert.equal(type, "/problems/not-ready");
+  assert.match(JSON.stringify(telemetry.lines), /a defect/);
 });
