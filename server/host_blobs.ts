@@ -70,20 +70,22 @@ export class HostBlobs {
   }
 
   /**
-   * Makes this the store of the mesh, whatever it lacks, for an operator: all parts begin from its
-   * newest snapshot. Its earlier marks go, so that no copy of it is taken for it.
+   * Makes this the store of the mesh, whatever it lacks, for an operator. Its earlier marks go, so
+   * that no copy of it is taken for it.
    *
+   * @param newestSnapshot The one that the operator has seen, from which all parts begin; undefined
+   *   = there is none. Where it is gone by now, none begins.
    * @param examplesFrom By partition, the row at which the example log begins: what it has trimmed
    *   and that snapshot has not learned is given up.
    */
-  async accept({ coordination, mesh, examplesFrom }: {
+  async accept({ coordination, mesh, newestSnapshot, examplesFrom }: {
     readonly coordination: Pick<Coordination, "acceptLoss">;
     readonly mesh: string;
+    readonly newestSnapshot: string | undefined;
     readonly examplesFrom: readonly number[];
   }): Promise<void> {
     const { blobs, run: { host, incarnation: mark } } = this.#options;
     const before = await listMarks(blobs);
-    const [newestSnapshot] = await listSnapshots(blobs);
     await putMark(blobs, { mesh, mark }, host);
     await coordination.acceptLoss({
       mark,

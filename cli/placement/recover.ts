@@ -76,6 +76,7 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
     await new HostBlobs({ blobs, place, run }).accept({
       coordination,
       mesh: identity.mesh,
+      newestSnapshot: newest?.name,
       examplesFrom: ranges.map(({ begin }) => begin.sequence),
     });
     if (flags.json) {

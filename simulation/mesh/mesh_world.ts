@@ -458,7 +458,9 @@ export class MeshWorld extends World {
       if (identity) {
         const examplesFrom = await this.#examplesFrom();
         const { mesh } = identity;
-        await this.#blobsOfOperator().accept({ coordination, mesh, examplesFrom });
+        const { newestSnapshot } = this.blobs;
+        const blobs = this.#blobsOfOperator();
+        await blobs.accept({ coordination, mesh, newestSnapshot, examplesFrom });
       }
       for (const known of stopped) this.#processes.startIfDown(known);
     });

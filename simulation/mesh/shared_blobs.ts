@@ -81,6 +81,12 @@ export class SharedBlobs {
     };
   }
 
+  /** Name of the newest snapshot; undefined where there is none. */
+  get newestSnapshot(): string | undefined {
+    const manifests = [...this.#blobs.keys()].filter((name) => name.endsWith(MANIFEST)).sort();
+    return manifests.at(-1)?.slice(0, -MANIFEST.length);
+  }
+
   /** Whether the examples of a snapshot are lost; see {@link deleteLostSnapshots}. */
   async hasLostSnapshots(isReached: (part: TrainerPart) => Promise<boolean>): Promise<boolean> {
     return (await this.#manifestsBy(isReached)).lost.length > 0;

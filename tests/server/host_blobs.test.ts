@@ -9,6 +9,7 @@ import { listMarks, putMark } from "../../records/mesh_mark.ts";
 import { readOwnManifests } from "../../records/own_blobs.ts";
 import {
   FORMAT,
+  listSnapshots,
   manifestName,
   type SnapshotManifest,
   writeManifest,
@@ -47,13 +48,18 @@ class MeshOfHosts {
   }
 
   /** The operator runs `cairn recover --accept-loss` where this store is. */
-  recover(blobs: MemoryBlobStore): Promise<void> {
+  async recover(blobs: MemoryBlobStore): Promise<void> {
     const acceptLoss = ({ mark, newestSnapshot }: AcceptedBlobs) => {
       [this.#mark, this.#oldest] = [mark, newestSnapshot];
       return Promise.resolve();
     };
-    const owner = { coordination: { acceptLoss }, mesh: this.#mesh, examplesFrom: [] };
-    return this.#blobsOf("operator", blobs).accept(owner);
+    const [newestSnapshot] = await listSnapshots(blobs);
+    await this.#blobsOf("operator", blobs).accept({
+      coordination: { acceptLoss },
+      mesh: this.#mesh,
+      newestSnapshot,
+      examplesFrom: [],
+    });
   }
 
   /** A part begins on a host with this store; resolves with the snapshot that it begins from. */
