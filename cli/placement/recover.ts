@@ -53,12 +53,11 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
     if (isLost) await coordination.open(meshOpeningOf(configuration));
     const current = await store.read();
     const { identity } = current;
-    const [newest] = await readManifests(blobs);
+    const snapshots = await readManifests(blobs);
+    const [newest] = snapshots;
     const ranges = await rangesOf(store, identity);
-    const beyond = newest !== undefined && !isReached(newest, ranges)
-      ? shortName(newest.name)
-      : undefined;
-    const examplesLost = beyond === undefined ? rowsTrimmed(newest, ranges) : 0;
+    const restore = restoreFor(snapshots, ranges);
+    const examplesLost = restore === undefined ? rowsTrimmed(newest, ranges) : 0;
     const place = blobsPlaceOf(storage);
     const from = newest === undefined ? "none" : shortName(newest.name);
     const lacks = lackOf(current, newest, marks);
@@ -80,8 +79,7 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
       examplesFrom: ranges.map(({ begin }) => begin.sequence),
     });
     if (flags.json) {
-      const restore = beyond && { restore: beyond };
-      output.out(`${JSON.stringify({ recovered: true, ...restore, examplesLost })}\n`);
+      output.out(`${JSON.stringify({ recovered: true, restore, examplesLost })}\n`);
       return;
     }
     if (isLost) output.out("Redis had no data of the mesh: it begins anew\n");
@@ -91,12 +89,12 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
     if (isWithoutCause) output.out(withoutCauseText(current));
     output.out(`${beginText(newest, examplesLost)}\n`);
     output.out(
-      beyond === undefined
+      restore === undefined
         ? "hosts that refuse events read no log until they are restarted: `cairn status` names " +
           "them in some seconds\n"
         : "the example log ends before that snapshot, and trainers do not start on it: stop all " +
-          `hosts, run \`cairn snapshot restore ${flags.config} ${beyond} --examples skip\`, ` +
-          "and start them\n",
+          `hosts, run \`cairn snapshot restore ${flags.config} ${restore.snapshot} --examples ` +
+          `${restore.examples}\`, and start them\n`,
     );
   }, { acceptsLoss: true });
 }
@@ -149,6 +147,32 @@ async function rangesOf(
   } finally {
     await close();
   }
+}
+
+/** Arguments of `cairn snapshot restore`. */
+interface Restore {
+  readonly snapshot: string;
+  readonly examples: "learn" | "skip";
+}
+
+/**
+ * How trainers can start where the example log ends before the newest snapshot; undefined where it
+ * does not. From an earlier snapshot, all examples that the log has are learned.
+ *
+ * @param snapshots The newest one first.
+ */
+function restoreFor(
+  snapshots: readonly SnapshotManifest[],
+  ranges: readonly ExampleRange[],
+): Restore | undefined {
+  const [newest] = snapshots;
+  if (newest === undefined || isReached(newest, ranges)) return undefined;
+  const reached = snapshots.find((each) =>
+    isReached(each, ranges) && rowsTrimmed(each, ranges) === 0
+  );
+  return reached === undefined
+    ? { snapshot: shortName(newest.name), examples: "skip" }
+    : { snapshot: shortName(reached.name), examples: "learn" };
 }
 
 /** Whether the example log reaches as far as a snapshot has learned. */

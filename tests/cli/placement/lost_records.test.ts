@@ -80,14 +80,17 @@ Deno.test({
       const { identity } = await coordination.read();
       const blobs = await blobsOf(`${world.folder}/data`, undefined);
       await putMark(blobs, { mesh: identity.mesh, mark: "m" }, "tables-1");
-      const part = { name: "snapshots/000000000000001/x", bytes: 0, checksum: 0 };
-      await writeManifest(blobs, {
-        ...{ format: FORMAT, name: "snapshots/000000000000001", atMs: 1, shards: [] },
-        trainers: [{
-          ...{ source: "trainer/0", sequence: 9, partition: 0, offset: 9, learnedThroughMs: 0 },
-          checkpoint: part,
-        }],
-      });
+      const snapshot = (number: number, learned: number) => {
+        const name = `snapshots/00000000000000${number}`;
+        const [sequence, offset] = [learned, learned];
+        const trainer = { source: "trainer/0", sequence, partition: 0, offset };
+        const checkpoint = { name: `${name}/x`, bytes: 0, checksum: 0 };
+        return writeManifest(blobs, {
+          ...{ format: FORMAT, name, atMs: number, shards: [] },
+          trainers: [{ ...trainer, learnedThroughMs: 0, checkpoint }],
+        });
+      };
+      await snapshot(2, 9);
       await server.commands.send(["FLUSHALL"]);
       await tellLostRecords(server, new RecordsLostError("redis", 30, 0));
       assert.match((await world.run("status")).err, /is at revision 0, and the mesh was at/);
@@ -97,8 +100,11 @@ Deno.test({
       assert.equal(code, 0);
       assert.match(
         out,
-        /^Redis had no data of the mesh: it begins anew\n.*\n.* `cairn snapshot restore \S+mesh\.yaml 000000000000001 --examples skip`, and start them\n$/,
+        /^Redis had no data of the mesh: it begins anew\n.*\n.* `cairn snapshot restore \S+mesh\.yaml 000000000000002 --examples skip`, and start them\n$/,
       );
+      await snapshot(1, 0);
+      const { out: earlier } = await world.run("recover", "--accept-loss");
+      assert.match(earlier, / `cairn snapshot restore \S+ 000000000000001 --examples learn`, and /);
       const now = (await coordination.read()).identity;
       assert.notEqual(now.mesh, identity.mesh);
       assert.deepEqual(await listMarks(blobs), [{ mesh: now.mesh, mark: now.blobsMark }]);
