@@ -47,6 +47,10 @@ export class Erasures {
   #stopped = false;
   /** Why the last look at serving did not confirm all; undefined = it did, or nothing waits. */
   #servedWait: string | undefined;
+  /** Whether the unfinished erasures of before this start are followed. */
+  #isResumed = false;
+  /** Why they are not; undefined = they are, or were never read. */
+  #resumeWait: string | undefined;
 
   constructor(parts: ErasureParts) {
     this.#parts = { ...parts, blobs: guardedBlobs(parts.blobs) };
@@ -57,16 +61,32 @@ export class Erasures {
     this.#metrics = new ErasureMetrics(parts.telemetry);
   }
 
-  /** Continues the unfinished erasures of this host; the only process continues those of all. */
+  /**
+   * Continues the unfinished erasures of this host; the only process continues those of all. Where
+   * the blob store is away, they wait for it.
+   */
   async start(): Promise<void> {
-    const { blobs, host } = this.#parts;
-    for (const erasureId of await listErasures(blobs)) {
-      const request = await readErasureRequest(blobs, erasureId);
-      if (request === undefined || request.completedAtMs !== undefined) continue;
-      if (host !== undefined && request.host !== host) continue;
-      this.#follow(request, undefined);
-    }
+    await this.#resume();
     this.#stepLater();
+  }
+
+  async #resume(): Promise<void> {
+    const { blobs, host, telemetry } = this.#parts;
+    try {
+      for (const erasureId of await listErasures(blobs)) {
+        if (this.#following.has(erasureId)) continue;
+        const request = await readErasureRequest(blobs, erasureId);
+        if (request === undefined || request.completedAtMs !== undefined) continue;
+        if (host !== undefined && request.host !== host) continue;
+        this.#follow(request, undefined);
+      }
+      this.#isResumed = true;
+    } catch (error) {
+      const reason = reasonOf((error as Error).cause ?? error);
+      if (reason === this.#resumeWait) return;
+      this.#resumeWait = reason;
+      telemetry.log("warn", `erasures that began before this start wait: ${reason}`);
+    }
   }
 
   /** Resolves when nothing is written any more. */
@@ -142,6 +162,7 @@ export class Erasures {
   async #stepAll(): Promise<void> {
     let releases = false;
     const learned: Following[] = [];
+    if (!this.#isResumed) await this.#resume();
     this.#dropFirstRecords();
     for (const following of [...this.#following.values()]) {
       if (this.#stopped) return;
@@ -161,7 +182,8 @@ export class Erasures {
     await this.#takeOver();
     const requests = [...this.#following.values()].map(({ request }) => request);
     this.#metrics.report(requests, this.#parts.clock.nowMs());
-    if (!releases || this.#stopped) return;
+    // An erasure that is not followed needs its first record.
+    if (!releases || !this.#isResumed || this.#stopped) return;
     try {
       await this.#release();
     } catch (error) {

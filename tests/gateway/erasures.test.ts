@@ -6,9 +6,11 @@ import { Erasures } from "../../gateway/erasure/erasures.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import { recallFromLogs } from "../../gateway/memory/log_recall.ts";
 import { LogFullError } from "../../mesh/ports/event_log.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { readErasureRequest } from "../../records/erasure.ts";
 import { decodeEvent, encodeEvent } from "../../records/event_record.ts";
 import { impression } from "../actors/joiner/records.ts";
+import { altered } from "../actors/altered.ts";
 import { erasureFixture } from "./erasure_fixture.ts";
 import { fixtureOptions, gatewayFixture, json, startMs } from "./fixture.ts";
 
@@ -182,6 +184,27 @@ Deno.test("a gateway that restarts goes on with an erasure, and reads its user f
   );
   const request = await readErasureRequest(first.blobs, erasureId);
   assert.deepEqual(request?.secondAt, [1, 1]);
+  await second.stop();
+});
+
+Deno.test("a gateway that starts while the store is away goes on with an erasure when it is back", async () => {
+  const first = await erasureFixture();
+  await first.erasures.erase("ann");
+  await first.erasures.stop();
+  let isAway = true;
+  const list = (prefix: string) =>
+    isAway ? Promise.reject(new Error("the bucket is away")) : first.blobs.list(prefix);
+  const second = new Erasures({ ...first, blobs: altered<BlobStore>(first.blobs, { list }) });
+  await second.start();
+  await first.pass(5);
+  assert.deepEqual(await first.kinds(), ["forget"]);
+  const warnings = first.telemetry.lines.filter(({ message }) => message.includes("before this"));
+  assert.deepEqual(warnings.map(({ message }) => message), [
+    "erasures that began before this start wait: Error: the bucket is away",
+  ]);
+  isAway = false;
+  await first.pass(4);
+  assert.deepEqual(await first.kinds(), ["forget", "forget"]);
   await second.stop();
 });
 

@@ -42,6 +42,12 @@ export class S3Error extends BlobStoreError {
   }
 }
 
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
 /** Attempts of one request. */
 const TRIES = 4;
 /** Pause before the second attempt, ms; it doubles. */
@@ -76,12 +82,11 @@ export class S3BlobStore implements BlobStore {
     const body = new Uint8Array(bytes);
     const digest = await sha256(body);
     const headers = { "x-amz-content-sha256": digest, [DIGEST]: digest };
-    const response = await this.#request(`write ${this.#keyOf(name)}`, this.#urlOf(name), {
+    await this.#request(`write ${this.#keyOf(name)}`, this.#urlOf(name), {
       method: "PUT",
       headers,
       body,
     });
-    await response.body?.cancel();
   }
 
   /**
@@ -90,15 +95,10 @@ export class S3BlobStore implements BlobStore {
    */
   async get(name: string): Promise<Uint8Array | undefined> {
     const url = this.#urlOf(name);
-    const response = await this.#request(`read ${this.#keyOf(name)}`, url, { method: "GET" }, [
-      404,
-    ]);
-    if (response.status === 404) {
-      await response.body?.cancel();
-      return undefined;
-    }
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    const digest = response.headers.get(DIGEST);
+    const what = `read ${this.#keyOf(name)}`;
+    const { status, headers, bytes } = await this.#request(what, url, { method: "GET" }, [404]);
+    if (status === 404) return undefined;
+    const digest = headers.get(DIGEST);
     if (digest !== null && digest !== await sha256(bytes)) {
       throw new BlobDamagedError(name, url, "its checksum does not match its bytes");
     }
@@ -115,8 +115,8 @@ export class S3BlobStore implements BlobStore {
     });
     for (;;) {
       const url = `${this.#root}?${parameters}`;
-      const page =
-        await (await this.#request(`list ${this.#keyOf(prefix)}`, url, { method: "GET" })).text();
+      const { bytes } = await this.#request(`list ${this.#keyOf(prefix)}`, url, { method: "GET" });
+      const page = new TextDecoder().decode(bytes);
       for (const [, key] of page.matchAll(/<Key>([^<]*)<\/Key>/g)) {
         names.push(decoded(key).slice(this.#options.prefix.length));
       }
@@ -129,10 +129,7 @@ export class S3BlobStore implements BlobStore {
   /** @throws {S3Error} */
   async delete(name: string): Promise<void> {
     const init = { method: "DELETE" };
-    const response = await this.#request(`delete ${this.#keyOf(name)}`, this.#urlOf(name), init, [
-      404,
-    ]);
-    await response.body?.cancel();
+    await this.#request(`delete ${this.#keyOf(name)}`, this.#urlOf(name), init, [404]);
   }
 
   /** None: an object is put by one request, of which the store keeps nothing before its end. */
@@ -156,13 +153,13 @@ export class S3BlobStore implements BlobStore {
     return `${this.#root}/${key.split("/").map(encodeURIComponent).join("/")}`;
   }
 
-  /** Makes a request, again while the store is away or busy. */
+  /** Makes a request and reads its answer, again while the store is away, busy or cut off. */
   async #request(
     what: string,
     url: string,
     init: { method: string; headers?: Record<string, string>; body?: Uint8Array<ArrayBuffer> },
     allowed: readonly number[] = [],
-  ): Promise<Response> {
+  ): Promise<Answer> {
     const { bucket, endpoint, deadlineMs = DEADLINE_MS } = this.#options;
     const request = `${what} in the bucket ${bucket} at ${endpoint}`;
     const timeoutMs = deadlineMs + (init.body?.byteLength ?? 0) / 2 ** 20 * 1_000;
@@ -174,16 +171,15 @@ export class S3BlobStore implements BlobStore {
       try {
         const signal = AbortSignal.timeout(timeoutMs);
         const response = await this.#client.fetch(url, { ...init, signal });
-        if (response.ok || allowed.includes(response.status)) {
-          const isOfBucket = response.status === 404 &&
-            (await response.clone().text()).includes("NoSuchBucket");
-          if (!isOfBucket) return response;
-        }
-        const { status } = response;
-        const answer = await response.text();
+        const { ok, status, headers } = response;
+        const bytes = new Uint8Array(await response.arrayBuffer());
+        if (ok) return { status, headers, bytes };
+        const answer = new TextDecoder().decode(bytes);
+        const isOfBucket = status === 404 && answer.includes("NoSuchBucket");
+        if (allowed.includes(status) && !isOfBucket) return { status, headers, bytes };
         const reason = `${status} ${textOf("Message", answer)}`;
         failure = new S3Error(request, status, reason, textOf("Code", answer));
-        if (response.status < 500 && response.status !== 429) break;
+        if (status < 500 && status !== 429) break;
       } catch (error) {
         failure = new S3Error(request, undefined, (error as Error).message);
       }

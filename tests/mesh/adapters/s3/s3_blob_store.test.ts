@@ -61,6 +61,26 @@ Deno.test("a token that has ended is an error that says so", async () => {
   });
 });
 
+Deno.test("an answer that breaks off is asked for again, and its error says what to do", async () => {
+  const broken = () =>
+    new Response(
+      new ReadableStream({
+        start(stream) {
+          stream.enqueue(Uint8Array.of(1));
+          stream.error(new Error("broken off"));
+        },
+      }),
+    );
+  const answers = [broken, () => new Response(Uint8Array.of(1, 2))];
+  await withStore(() => (answers.shift() ?? broken)(), async (endpoint) => {
+    const store = new S3BlobStore({ endpoint, ...temporary });
+    assert.deepEqual(await store.get("a"), Uint8Array.of(1, 2));
+    const error = await store.list("").catch((error) => error);
+    assert.ok(error instanceof S3Error, String(error));
+    assert.match(error.message, /^Cannot list .*Check storage\.s3\.endpoint/);
+  });
+});
+
 await withMoto(({ endpoint, keys, client, makeBucket }) => {
   const open = async (options: Partial<S3Options> = {}) => {
     const bucket = await makeBucket();
