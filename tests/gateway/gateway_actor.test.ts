@@ -1,21 +1,30 @@
 import assert from "node:assert/strict";
 import { Activity } from "../../gateway/console/activity.ts";
-import { defineGatewayActor, type GatewayMessage } from "../../gateway/gateway_actor.ts";
+import {
+  defineGatewayActor,
+  type GatewayMessage,
+  type GatewayState,
+} from "../../gateway/gateway_actor.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import type { UserRanking } from "../../gateway/memory/user_rankings.ts";
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import { fixtureOptions, startMs } from "./fixture.ts";
 
-Deno.test("a gateway forgets a user for another one, in its memory and its console", async () => {
-  const clock = new VirtualClock({ startMs });
-  const memory = new GatewayMemory(clock, fixtureOptions);
-  const activity = new Activity(clock);
+/** A gateway's actor, and the values that it replies. */
+async function actorOf(state: GatewayState) {
   const replies: unknown[] = [];
   const context = {
     reply: (_: unknown, value: unknown) => void replies.push(value),
   } as unknown as ActorContext<GatewayMessage>;
-  const actor = await defineGatewayActor({ memory, activity }).create(context, undefined);
+  return { actor: await defineGatewayActor(state).create(context, undefined), replies };
+}
+
+Deno.test("a gateway forgets a user for another one, in its memory and its console", async () => {
+  const clock = new VirtualClock({ startMs });
+  const memory = new GatewayMemory(clock, fixtureOptions);
+  const activity = new Activity(clock);
+  const { actor, replies } = await actorOf({ memory, activity });
   for (const [user, rankingId] of [["ann", "r-1"], ["bob", "r-2"]]) {
     const ranking = { rankingId, modelVersion: 1, learnedThroughMs: 0, items: [] };
     activity.ranked(user, ranking, 1);
@@ -41,11 +50,7 @@ Deno.test("a gateway forgets a user for another one, in its memory and its conso
 
 Deno.test("a gateway without a console has no activity", async () => {
   const memory = new GatewayMemory(new VirtualClock({ startMs }), fixtureOptions);
-  const replies: unknown[] = [];
-  const context = {
-    reply: (_: unknown, value: unknown) => void replies.push(value),
-  } as unknown as ActorContext<GatewayMessage>;
-  const actor = await defineGatewayActor({ memory }).create(context, undefined);
+  const { actor, replies } = await actorOf({ memory });
   await actor.receive({ kind: "getActivity" } as unknown as GatewayMessage);
   await actor.receive({ kind: "forgetUser", user: "ann" } as unknown as GatewayMessage);
   assert.deepEqual(replies, [{ rankings: [], events: [], refusals: [] }, undefined]);
@@ -53,11 +58,7 @@ Deno.test("a gateway without a console has no activity", async () => {
 
 Deno.test("a gateway tells others which of its rankings showed an item to a user before an event", async () => {
   const memory = new GatewayMemory(new VirtualClock({ startMs }), fixtureOptions);
-  const replies: unknown[] = [];
-  const context = {
-    reply: (_: unknown, value: unknown) => void replies.push(value),
-  } as unknown as ActorContext<GatewayMessage>;
-  const actor = await defineGatewayActor({ memory }).create(context, undefined);
+  const { actor, replies } = await actorOf({ memory });
   const remember = (rankingId: string, item: string, atMs: number) => {
     memory.rankings.remember(rankingId, [{ id: item }], startMs + atMs);
     memory.userRankings.remember("ann", { rankingId, atMs: startMs + atMs });
