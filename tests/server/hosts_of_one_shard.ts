@@ -19,6 +19,7 @@ import { Mesh } from "../../mesh/runtime/mesh.ts";
 import type { Node } from "../../mesh/runtime/node.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { PlacementAgent } from "../../server/placement_agent.ts";
+import { descriptionOf } from "../mesh/placement/model.ts";
 import { fixedSharding } from "./fixed_sharding.ts";
 import { batchOf, DIM, options } from "./moving_shard.ts";
 
@@ -103,18 +104,9 @@ export class World {
         mesh,
         coordination,
         description: {
-          host: home.name,
-          incarnation: `${home.name}-1`,
-          address: home.name,
+          ...descriptionOf({ host: home.name, incarnation: `${home.name}-1` }),
           roles: home === this.trainer ? ["trainer"] : ["shards"],
           capacityBytes: 1e9,
-          threads: { serving: 0, trainers: 0, shards: 0 },
-          configuration: {},
-          ownSections: {},
-          version: "1",
-          planFormat: 7,
-          secrets: [],
-          protocols: [1, 1],
         },
         listedHosts: nodes.map(({ name }) => name),
         links: () => nodes.map(({ name: host }) => ({ host, isLinked: true })),

@@ -15,6 +15,7 @@ import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { PlacementAgent } from "../../server/placement_agent.ts";
 import { fixedSharding } from "./fixed_sharding.ts";
 import { placedAddress } from "../../server/addresses.ts";
+import { descriptionOf } from "../mesh/placement/model.ts";
 
 const LEASE_MS = 2_000;
 
@@ -114,17 +115,9 @@ async function startHosts(
       mesh,
       coordination,
       description: {
-        host,
-        incarnation: `${host}-1`,
-        address: host,
+        ...descriptionOf({ host, incarnation: `${host}-1` }),
         roles: ["joiner", "trainer"],
         capacityBytes: 1e9,
-        threads: { serving: 0, trainers: 0, shards: 0 },
-        configuration: {},
-        ownSections: {},
-        version: "1",
-        planFormat: 7,
-        secrets: [],
         protocols: [1, 2],
       },
       listedHosts: ["a", "b"],

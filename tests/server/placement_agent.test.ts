@@ -22,6 +22,7 @@ import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { PlacementAgent } from "../../server/placement_agent.ts";
 import { present } from "../../structures/invariant.ts";
+import { descriptionOf } from "../mesh/placement/model.ts";
 import { fixedSharding } from "./fixed_sharding.ts";
 
 const LEASE_MS = 2_000;
@@ -36,18 +37,10 @@ const oneShard: MeshSettings & HostTerms = {
   protocols: [1, 1],
 };
 const description: HostDescription = {
-  host: "a",
-  incarnation: "a-1",
+  ...descriptionOf({ host: "a", incarnation: "a-1" }),
   address: "a:7400",
   roles: ["shards"],
   capacityBytes: 1e9,
-  threads: { serving: 0, trainers: 0, shards: 0 },
-  configuration: {},
-  ownSections: {},
-  version: "1",
-  planFormat: 7,
-  secrets: [],
-  protocols: [1, 1],
 };
 
 /** A shard that answers nothing, as one whose thread is busy for a long time. */

@@ -11,30 +11,18 @@ import type {
   PlacedKey,
   Placement,
 } from "../../../mesh/ports/coordination.ts";
+import { hostRecord } from "../../mesh/placement/mesh_view.ts";
 
 const NOW_MS = 50_000;
 
 function record(host: string, changes: Partial<HostRecord> = {}): HostRecord {
-  return {
-    host,
-    incarnation: `${host}-1`,
+  return hostRecord(host, {
     address: `10.0.0.1:7400`,
     roles: ["shards"],
     capacityBytes: 1,
-    threads: { serving: 0, trainers: 0, shards: 0 },
-    configuration: {},
-    ownSections: {},
-    version: "1",
-    planFormat: 7,
-    secrets: [],
-    protocols: [1, 1],
-    state: "up",
     expiresMs: NOW_MS + 4_000,
-    load: {},
-    unplaced: {},
-    unlinked: [],
     ...changes,
-  };
+  });
 }
 
 function view(

@@ -7,23 +7,16 @@ import { defaultControllerOptions } from "../../../mesh/placement/controller.ts"
 import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
 import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
+import { descriptionOf } from "./model.ts";
 
 const LEASE_MS = 10_000;
 
 function host(name: string, incarnation = `${name}-1`): HostDescription {
   return {
-    host: name,
-    incarnation,
+    ...descriptionOf({ host: name, incarnation }),
     address: `${name}:7400`,
     roles: ["shards"],
     capacityBytes: 1e9,
-    threads: { serving: 0, trainers: 0, shards: 0 },
-    configuration: {},
-    ownSections: {},
-    version: "1",
-    planFormat: 7,
-    secrets: [],
-    protocols: [1, 1],
   };
 }
 

@@ -7,21 +7,12 @@ import type {
 } from "../../../mesh/ports/coordination.ts";
 import type { ReshardRecord } from "../../../mesh/ports/resharding.ts";
 import { encodePlan, type PlanDocument } from "../../../mesh/placement/plan_document.ts";
+import { descriptionOf } from "./model.ts";
 
 export function hostRecord(host: string, changes: Partial<HostRecord> = {}): HostRecord {
   return {
-    host,
-    incarnation: `${host}-1`,
+    ...descriptionOf({ host, incarnation: `${host}-1` }),
     address: `tcp://${host}:7400`,
-    roles: ["shards", "trainer", "joiner"],
-    capacityBytes: 2 ** 30,
-    threads: { serving: 0, trainers: 0, shards: 0 },
-    configuration: {},
-    ownSections: {},
-    version: "1",
-    planFormat: 7,
-    secrets: [],
-    protocols: [1, 1],
     state: "up",
     expiresMs: 1e9,
     load: {},
