@@ -9,6 +9,9 @@ import { shopConfiguration, visitShop } from "./shop.ts";
 /** Roles of each host, by its name. */
 export type HostRoles = Readonly<Record<string, readonly string[]>>;
 
+/** Length of a lease in {@link meshShop}, ms. */
+export const LEASE_MS = 3_000;
+
 /** The shop on these hosts, with a Redis server. */
 export function meshShop(hosts: HostRoles, shards = 4): string {
   const lines = Object.entries(hosts).map(([name, roles], i) =>
@@ -28,7 +31,7 @@ placement: { kind: singleThread }
 mesh:
   id: shop
   secret: the secret of the simulated shop
-  lease: 3s
+  lease: ${LEASE_MS}ms
   silence: 1500ms
   heartbeat: 300ms
   hosts:

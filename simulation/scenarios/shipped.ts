@@ -4,6 +4,7 @@
 import { erasureScenarios } from "./erasure_scenarios.ts";
 import { learningScenarios } from "./learning_scenarios.ts";
 import { meshErasureScenarios } from "./mesh_erasure_scenarios.ts";
+import { meshLossScenarios } from "./mesh_loss_scenarios.ts";
 import { meshScenarios } from "./mesh_scenarios.ts";
 import { processScenarios } from "./process_scenarios.ts";
 import type { Scenario } from "./scenario.ts";
@@ -16,5 +17,6 @@ export const shippedScenarios: readonly Scenario[] = [
   ...learningScenarios,
   ...erasureScenarios,
   ...meshScenarios,
+  ...meshLossScenarios,
   ...meshErasureScenarios,
 ];

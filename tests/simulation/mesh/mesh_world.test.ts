@@ -7,6 +7,7 @@ import type { MeshWorld } from "../../../simulation/mesh/mesh_world.ts";
 import { drawRunPlan } from "../../../simulation/plan/run_plan.ts";
 import { run } from "../../../simulation/run.ts";
 import { meshErasureScenarios } from "../../../simulation/scenarios/mesh_erasure_scenarios.ts";
+import { meshLossScenarios } from "../../../simulation/scenarios/mesh_loss_scenarios.ts";
 import { meshScenarios } from "../../../simulation/scenarios/mesh_scenarios.ts";
 import { meshShop, sixHosts, twoHosts } from "../../../simulation/scenarios/mesh_shop.ts";
 import { visitShop } from "../../../simulation/scenarios/shop.ts";
@@ -95,7 +96,7 @@ Deno.test("a fail-over that loses the mesh itself is one that its hosts make ane
 
 Deno.test("hosts that begin between a fail-over and its acceptance bring no snapshot of lost examples back", async () => {
   const scenario = present(
-    meshScenarios.find(({ name }) => name === "lost-redis-tail"),
+    meshLossScenarios.find(({ name }) => name === "lost-redis-tail"),
     "it ships",
   );
   const drawn = drawRunPlan({ seed: 1, scenario, forMs: 12_000 });
