@@ -2,11 +2,6 @@
  * The world of a mesh of several hosts: a process for each host over revocable ports, the network
  * between them, a Redis server and a store of blobs that all of them use.
  */
-import {
-  ExamplesLostError,
-  ExamplesTrimmedError,
-  requireExamples,
-} from "../../actors/trainer/resume_point.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
@@ -20,16 +15,12 @@ import {
 import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
 import { readMesh } from "../../mesh/runtime/coordination/read_mesh.ts";
 import { records } from "../../mesh/runtime/coordination/record_keys.ts";
-import { exampleBegin } from "../../records/example_begin.ts";
-import type { TrainerPart } from "../../records/snapshot_parts.ts";
-import { HostBlobs } from "../../server/host_blobs.ts";
 import { present } from "../../structures/invariant.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
 import type { Fault, HangUps, Interrupt } from "../plan/fault.ts";
 import type { FailOverRedis, UnmountBlobs } from "../plan/mesh_fault.ts";
 import { REDIS_CLOCK } from "../plan/host_clocks.ts";
 import type { MailboxState } from "../world/process_nodes.ts";
-import { KeyedHash } from "../keyed_hash.ts";
 import { NodeClock } from "../world/node_clock.ts";
 import type { PendingAsk } from "../world/observed.ts";
 import type { OpenRequest } from "../world/open_request.ts";
@@ -38,18 +29,13 @@ import { ControllerDeaths } from "./controller_deaths.ts";
 import { HostProcesses } from "./host_processes.ts";
 import { HostWallClock } from "./host_wall_clock.ts";
 import { NOT_SLOW } from "./known_host.ts";
+import { LossRecovery } from "./loss_recovery.ts";
 import { MeshOperator } from "./mesh_operator.ts";
 import { refThroughAnyHost } from "./ref_through_any_host.ts";
 import { SharedBlobs } from "./shared_blobs.ts";
 import type { SimulatedHost } from "./simulated_host.ts";
 import { SimulatedNetwork } from "./simulated_network.ts";
 import { SimulatedRedis } from "./simulated_redis.ts";
-
-/** Looks of an operator at the hosts, after a loss, and the pause between two of them, ms. */
-const REFUSING_LOOKS = 12;
-const LOOK_MS = 500;
-/** Time for which a host that the operator restarts is down, ms. */
-const RESTART_MS = 200;
 
 /** The parts of a world of several hosts. */
 export interface MeshWorldOptions extends WorldOptions {
@@ -64,12 +50,11 @@ export class MeshWorld extends World {
   readonly #options: MeshWorldOptions;
   readonly #processes: HostProcesses;
   readonly #operator: MeshOperator;
+  readonly #recovery: LossRecovery;
   readonly #controllerDeaths: ControllerDeaths;
   readonly #redisClock: HostWallClock;
   #configuration: CairnConfiguration;
   #slowRedis = NOT_SLOW;
-  /** Processes of the operator that have had the blob store. */
-  #operations = 0;
 
   constructor(options: MeshWorldOptions) {
     super(options);
@@ -138,6 +123,17 @@ export class MeshWorld extends World {
       checkers: this.checkers,
       redisExtraMs: () =>
         this.clock.monotonicMs() < this.#slowRedis.untilMs ? this.#slowRedis.latencyMs : 0,
+    });
+    this.#recovery = new LossRecovery({
+      options,
+      clock: this.clock,
+      redis: this.redis,
+      blobs: this.blobs,
+      processes: this.#processes,
+      operator: this.#operator,
+      configuration: () => this.#configuration,
+      view: () => this.view,
+      note: (what) => this.note("operator", what),
     });
     this.watch(options.checkers(this));
   }
@@ -384,95 +380,11 @@ export class MeshWorld extends World {
       if (lost === 0 || isConfirmedKept) return;
       const isWhole = this.redis.revision === revision;
       this.#operator.notice(
-        () => restartsOnly && isWhole ? this.#restartRefusing() : this.#acceptLoss(),
+        () =>
+          restartsOnly && isWhole ? this.#recovery.restartRefusing() : this.#recovery.acceptLoss(),
         noticedMs,
       );
     });
-  }
-
-  /**
-   * The operator restarts hosts that refuse to write, one after another; where the examples of a
-   * snapshot are lost, it does as their errors ask.
-   */
-  #restartRefusing(looks = REFUSING_LOOKS): void {
-    this.#operator.run(async () => {
-      if (await this.blobs.hasLostSnapshots((part) => this.#hasExamplesOf(part))) {
-        return this.#acceptLoss();
-      }
-      const all = this.#processes.all;
-      const isRestarting = all.some((known) => known.isRestarting);
-      const refusing = all.find(({ current }) => current?.refusesWrites);
-      if (!isRestarting && refusing !== undefined) {
-        this.#processes.restart(refusing.name, RESTART_MS);
-      }
-      // A host notices the loss with its next command.
-      const left = isRestarting || refusing !== undefined ? looks : looks - 1;
-      if (left > 0) this.#operator.notice(() => this.#restartRefusing(left), LOOK_MS);
-    });
-  }
-
-  /** The example log as an operator reads it. */
-  get #examples() {
-    const log = this.redis.log("examples", this.#configuration.partitions.examples);
-    return {
-      partitions: log.partitions,
-      endOffset: (partition: number) => Promise.resolve(log.endOffset(partition)),
-      read: (...asked: Parameters<typeof log.read>) => Promise.resolve(log.read(...asked)),
-    };
-  }
-
-  /** The row at which each partition of the example log begins. */
-  async #examplesFrom(): Promise<number[]> {
-    const log = this.#examples;
-    const partitions = Array.from({ length: log.partitions }, (_, partition) => partition);
-    const begins = await Promise.all(partitions.map((each) => exampleBegin(log, each)));
-    return begins.map((begin) => begin?.row ?? 0);
-  }
-
-  /** Whether the example log has the chunks before the cut of a snapshot's part, and all after. */
-  async #hasExamplesOf(part: TrainerPart): Promise<boolean> {
-    try {
-      await requireExamples(this.#examples, part);
-      return true;
-    } catch (error) {
-      if (error instanceof ExamplesLostError || error instanceof ExamplesTrimmedError) return false;
-      throw error;
-    }
-  }
-
-  /**
-   * As the errors ask for: the operator stops every process, goes back to a snapshot whose
-   * examples the logs have, accepts the loss of the records, and starts the processes again.
-   */
-  #acceptLoss(): void {
-    this.note("operator", "acceptLoss");
-    const stopped = this.#processes.all.filter(({ current }) => current !== undefined);
-    for (const known of stopped) {
-      known.isRestarting = true;
-      this.#processes.die(known, false);
-    }
-    this.#operator.run(async (coordination) => {
-      await this.blobs.deleteLostSnapshots((part) => this.#hasExamplesOf(part));
-      const { identity } = this.view ?? {};
-      // Redis may have lost the mesh itself: its hosts make it anew.
-      if (identity) {
-        const examplesFrom = await this.#examplesFrom();
-        const { mesh } = identity;
-        const { newestSnapshot } = this.blobs;
-        const blobs = this.#blobsOfOperator();
-        await blobs.accept({ coordination, mesh, newestSnapshot, examplesFrom });
-      }
-      for (const known of stopped) this.#processes.startIfDown(known);
-    });
-  }
-
-  /** The blob store as a new process of an operator reaches it. */
-  #blobsOfOperator(): HostBlobs {
-    const { seed, syncMs } = this.#options;
-    const incarnation = `operator-${this.#operations++}`;
-    const latency = new KeyedHash(seed, `blobs/${incarnation}`);
-    const blobs = this.blobs.for(new NodeClock(this.clock, () => {}), latency, syncMs);
-    return new HostBlobs({ blobs, place: "the store", run: { host: "operator", incarnation } });
   }
 
   /** The coordination store as a new process of an operator reaches it. */
