@@ -32,7 +32,8 @@ export class TimestampParser {
     pointer = "#/timestamp",
     nowMs = this.#clock.nowMs(),
   ): number {
-    const atMs = timeOf(timestamp, nowMs);
+    if (timestamp === undefined) return nowMs;
+    const atMs = typeof timestamp === "number" ? timestamp : Date.parse(timestamp);
     if (atMs < 0) {
       throw refusal("invalid-request", pointer, `is ${timestamp}; send a time from 1970 on`);
     }
@@ -54,13 +55,6 @@ export class TimestampParser {
     }
     return atMs;
   }
-}
-
-/** The time of a timestamp that need not be valid, ms: NaN where it is none. Absent = `nowMs`. */
-export function timeOf(timestamp: unknown, nowMs: number): number {
-  if (timestamp === undefined) return nowMs;
-  if (typeof timestamp === "number") return timestamp;
-  return typeof timestamp === "string" ? Date.parse(timestamp) : NaN;
 }
 
 function refusal(kind: "invalid-request" | "timestamp-ahead", pointer: string, detail: string) {

@@ -4,23 +4,25 @@
  */
 import { type ActionRecord, encodeEvent, encodeStampable } from "../../records/event_record.ts";
 import { presentPartition } from "../../records/ranking_partition.ts";
-import { contentText } from "../memory/recent_events.ts";
+import { contentText, type KnownEvent } from "../memory/recent_events.ts";
 import { type OnceRecord, SealedPartitionError } from "../../mesh/ports/event_log.ts";
 import { FieldErrorBudget } from "../parsing/field_errors.ts";
 import { validateEntry } from "../parsing/validation.ts";
-import { timeOf, TimestampParser } from "../parsing/timestamps.ts";
+import { TimestampParser } from "../parsing/timestamps.ts";
 import type { GatewayParts } from "../parts.ts";
+import { ProblemError } from "../problems.ts";
 import { type EventRequest, eventSchema } from "../schemas/events.ts";
 import {
   conflict,
   madeElsewhere,
+  type RankingOrUser,
   rankingOrUserOf,
   requireInBounds,
   requireShown,
 } from "./event_checks.ts";
 import { noteOn } from "./event_notes.ts";
 import { isOfOthers, isUnlogged, mayBeShared, unloggedNote } from "./unlogged_rankings.ts";
-import type { UserEvent, UserRanking } from "../memory/user_rankings.ts";
+import type { UserRanking } from "../memory/user_rankings.ts";
 import { type Attribution, UnrankedEvents } from "./unranked_events.ts";
 
 /** An accepted event or a duplicate, as the answer lists it. */
@@ -34,6 +36,23 @@ export interface Taken {
   readonly unlogged?: true;
   readonly note?: string;
 }
+
+/** An event of a request that is valid by itself. */
+type ValidEvent = RankingOrUser & {
+  readonly kind: "valid";
+  readonly event: EventRequest;
+  /** Path of the event in the body. */
+  readonly pointer: string;
+  /** Its timestamp, ms; by default when the request came. */
+  readonly atMs: number;
+};
+
+/** An event of a request, once it is checked by itself. */
+type CheckedEvent =
+  | ValidEvent
+  /** One that this gateway has accepted, or is accepting. */
+  | { readonly kind: "known"; readonly event: EventRequest; readonly known: KnownEvent }
+  | { readonly kind: "refused"; readonly problem: ProblemError };
 
 /** A new event of a request. */
 interface NewEvent {
@@ -65,13 +84,11 @@ type Pending = Map<number, NewEvent[]>;
 
 /** The events of one request while they are taken. */
 export interface EventsOfRequest {
-  /** When the request came, ms: the time of events without a timestamp. */
-  readonly nowMs: number;
-  /** By event as it was sent; absent where it needs none. */
-  readonly ofOthers: ReadonlyMap<unknown, RankingsOfOthers>;
+  /** In the order of the body. */
+  readonly events: readonly CheckedEvent[];
+  /** By event; absent where it needs none. */
+  readonly ofOthers: ReadonlyMap<EventRequest, RankingsOfOthers>;
   readonly pending: Pending;
-  /** Field errors that the answer may still list. */
-  readonly budget: FieldErrorBudget;
 }
 
 export class EventAcceptance {
@@ -85,47 +102,80 @@ export class EventAcceptance {
     this.#timestamps = new TimestampParser(parts.clock, parts.options.timestampAheadMsMax);
   }
 
-  /** Begins to take the events of a request: loads rankings that they need of other gateways. */
-  async begin(events: readonly unknown[]): Promise<EventsOfRequest> {
+  /**
+   * Begins to take the events of a request: checks each by itself, then loads the rankings that
+   * they need of other gateways.
+   *
+   * @param sent The body: one event or a list.
+   */
+  async begin(sent: unknown): Promise<EventsOfRequest> {
     const nowMs = this.#parts.clock.nowMs();
-    const ofOthers = await this.#loadRankings(events, nowMs);
-    return { nowMs, ofOthers, pending: new Map(), budget: new FieldErrorBudget() };
+    const budget = new FieldErrorBudget();
+    const events = Array.isArray(sent)
+      ? sent.map((each, i) => this.#check(each, [i], nowMs, budget))
+      : [this.#check(sent, [], nowMs, budget)];
+    return { events, ofOthers: await this.#loadRankings(events), pending: new Map() };
   }
 
   /**
-   * Checks one event. Adds a new one to those that are pending before it waits for anything, so
-   * that a duplicate later in the request finds it.
-   *
    * @param path Path of the event in the body.
+   * @param nowMs The time of an event without a timestamp, ms.
+   * @param budget Field errors that the answer may still list.
+   */
+  #check(
+    sent: unknown,
+    path: readonly number[],
+    nowMs: number,
+    budget: FieldErrorBudget,
+  ): CheckedEvent {
+    const { memory, options } = this.#parts;
+    const pointer = path.length === 0 ? "#" : `#/${path[0]}`;
+    try {
+      const event = validateEntry(eventSchema, sent, path, budget);
+      const known = memory.events.find(event.eventId, event);
+      if (known?.isSame === false) throw conflict(event.eventId, pointer);
+      if (known !== undefined) return { kind: "known", event, known };
+      requireInBounds(event, pointer, options);
+      const atMs = this.#timestamps.parse(event.timestamp, `${pointer}/timestamp`, nowMs);
+      return { kind: "valid", event, pointer, atMs, ...rankingOrUserOf(event, pointer) };
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error;
+      return { kind: "refused", problem: error };
+    }
+  }
+
+  /**
+   * Takes one event. Adds a new one to those that are pending before it waits for anything, so that
+   * a duplicate later in the request finds it.
+   *
    * @returns The event's result, once the event is durable.
    * @throws {ProblemError} The event is not accepted.
    * @throws {LogUnavailableError} It may be later: a ranking cannot be read, or the log is away.
    */
   async take(
-    sent: unknown,
-    path: readonly number[],
-    { nowMs, ofOthers, pending, budget }: EventsOfRequest,
+    checked: CheckedEvent,
+    { ofOthers, pending }: Omit<EventsOfRequest, "events">,
   ): Promise<Taken> {
-    const { memory, eventLog, options } = this.#parts;
-    const event = validateEntry(eventSchema, sent, path, budget);
+    if (checked.kind === "refused") throw checked.problem;
+    const { memory, eventLog } = this.#parts;
+    const { event } = checked;
     const { eventId } = event;
-    const pointer = path.length === 0 ? "#" : `#/${path[0]}`;
+    if (checked.kind === "known") return this.#duplicate(event, await checked.known.acceptedAtMs);
+    const { pointer, atMs, rankingId: named, user } = checked;
+    // It may have come meanwhile in another request, or be there twice in this one.
     const known = memory.events.find(eventId, event);
     if (known !== undefined) {
       if (!known.isSame) throw conflict(eventId, pointer);
       return this.#duplicate(event, await known.acceptedAtMs);
     }
 
-    requireInBounds(event, pointer, options);
-    const atMs = this.#timestamps.parse(event.timestamp, `${pointer}/timestamp`, nowMs);
-    const named = rankingOrUserOf(event, pointer);
-    const { served, unread } = ofOthers.get(sent) ?? {};
+    const { served, unread } = ofOthers.get(event) ?? {};
     if (unread !== undefined) throw unread;
     const accepted = Promise.withResolvers<number>();
     let attribution: Attribution | undefined;
-    if (named.user === undefined) requireShown({ ...event, ...named }, pointer, this.#parts);
-    else attribution = this.#unranked.attribute({ ...event, ...named, atMs }, served);
-    const rankingId = attribution?.rankingId ?? named.rankingId;
+    if (user === undefined) requireShown({ ...event, rankingId: named }, pointer, this.#parts);
+    else attribution = this.#unranked.attribute({ ...event, user, atMs }, served);
+    const rankingId = attribution?.rankingId ?? named;
     memory.events.begin(eventId, event, accepted.promise);
     // It may become the negative of a later event that names no ranking.
     memory.items.add(event.item);
@@ -205,17 +255,14 @@ export class EventAcceptance {
   /**
    * Loads the rankings of a request's events that this gateway does not know, or that the log had
    * not taken.
-   *
-   * @param events As they were sent.
    */
-  async #loadRankings(
-    events: readonly unknown[],
-    nowMs: number,
-  ): Promise<EventsOfRequest["ofOthers"]> {
+  async #loadRankings(checked: readonly CheckedEvent[]): Promise<EventsOfRequest["ofOthers"]> {
     const { sharedRankings } = this.#parts;
     if (sharedRankings === undefined) return new Map();
-    const found = await this.#findOfOthers(events.filter(isOfUser), nowMs);
-    const needed = events.flatMap((event) => {
+    const found = await this.#findOfOthers(checked);
+    const needed = checked.flatMap((each) => {
+      if (each.kind === "refused") return [];
+      const { event } = each;
       const served = found.get(event) ?? [];
       const ids = [...this.#rankingsToLoad(event), ...served.map(({ rankingId }) => rankingId)];
       return ids.length === 0 ? [] : { event, served, ids };
@@ -228,31 +275,30 @@ export class EventAcceptance {
     }));
   }
 
-  /** The rankings of other gateways that may have caused events which name their user. */
+  /** The rankings of other gateways that may have caused new events which name their user. */
   async #findOfOthers(
-    events: readonly SentUserEvent[],
-    nowMs: number,
-  ): Promise<ReadonlyMap<unknown, readonly UserRanking[]>> {
+    checked: readonly CheckedEvent[],
+  ): Promise<ReadonlyMap<EventRequest, readonly UserRanking[]>> {
     const { otherGateways, options: { eventsWithoutRanking: { match, withinMs } } } = this.#parts;
-    if (otherGateways === undefined || match === "none" || events.length === 0) return new Map();
-    const asked = events.map(({ user, item, timestamp }) => ({
-      user,
-      item,
-      atMs: timeOf(timestamp, nowMs),
-    }));
+    if (otherGateways === undefined || match === "none") return new Map();
+    const events = checked.flatMap((each) =>
+      each.kind !== "valid" || each.user === undefined
+        ? []
+        : { event: each.event, asked: { user: each.user, item: each.event.item, atMs: each.atMs } }
+    );
+    if (events.length === 0) return new Map();
+    const asked = events.map((each) => each.asked);
     const found = await otherGateways.findRankings(asked, withinMs);
-    return new Map(events.map((event, i) => [event, found[i]]));
+    return new Map(events.map(({ event }, i) => [event, found[i]]));
   }
 
-  /** @param sent As its client sent it. */
-  #rankingsToLoad(sent: unknown): readonly string[] {
-    const { rankingId } = (sent ?? {}) as Readonly<Record<string, unknown>>;
-    if (typeof rankingId === "string") {
+  #rankingsToLoad({ rankingId, user, item }: EventRequest): readonly string[] {
+    if (rankingId !== undefined) {
       const isLoaded = this.#parts.options.unknownRankings !== "accept" &&
         mayBeShared(rankingId, this.#parts);
       return isLoaded ? [rankingId] : [];
     }
-    return isOfUser(sent) ? this.#unranked.unloggedOf(sent.user, sent.item) : [];
+    return user === undefined ? [] : this.#unranked.unloggedOf(user, item);
   }
 
   /** Appends events of one partition, or of the partitions that have its rankings by now. */
@@ -306,14 +352,6 @@ export class EventAcceptance {
     this.#parts.console?.activity.accepted(record);
     accepted.resolve(record.acceptedAtMs);
   }
-}
-
-/** An event that names its user and no ranking, as its client sent it. */
-type SentUserEvent = Pick<UserEvent, "user" | "item"> & { readonly timestamp?: unknown };
-
-function isOfUser(sent: unknown): sent is SentUserEvent {
-  const { rankingId, user, item } = (sent ?? {}) as Readonly<Record<string, unknown>>;
-  return typeof rankingId !== "string" && typeof user === "string" && typeof item === "string";
 }
 
 /** A ranking that the log must have before, or with, an event. */

@@ -8,7 +8,7 @@ import { ProblemError } from "../problems.ts";
 import type { EventRequest } from "../schemas/events.ts";
 
 /** The ranking that an event names, or its user. */
-type RankingOrUser =
+export type RankingOrUser =
   | { readonly rankingId: string; readonly user?: undefined }
   | { readonly rankingId: ""; readonly user: string };
 

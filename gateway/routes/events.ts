@@ -33,9 +33,9 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
     const many = Array.isArray(sent);
     const events: unknown[] = many ? sent : [sent];
     requireListLength(events, EVENTS_PER_BATCH_MAX, "events", "one event, or ");
-    const request = await acceptance.begin(events);
-    const taking = events.map((event, i) =>
-      outcomeOf(event, acceptance.take(event, many ? [i] : [], request))
+    const request = await acceptance.begin(sent);
+    const taking = request.events.map((checked, i) =>
+      outcomeOf(events[i], acceptance.take(checked, request))
     );
     acceptance.append(request);
     const outcomes = await withinDeadline(

@@ -310,3 +310,46 @@ Deno.test("a defect beside a failure that asks for a wait is logged, too", async
   assert.equal(type, "/problems/not-ready");
   assert.match(JSON.stringify(telemetry.lines), /a defect/);
 });
+
+/** A gateway beside others that have no rankings, and the events of which it asked them. */
+function besideOthers() {
+  const finds: string[][] = [];
+  const gateway = gatewayFixture({
+    labels,
+    sharedRankings: {
+      append: () => Promise.reject(new Error("no ranking is appended")),
+      remember: () => Promise.resolve(),
+      load: () => Promise.resolve(new Map()),
+      check: () => "unknown-ranking",
+      appendOnce: () => Promise.reject(new Error("no event is of another gateway")),
+      unshared: 0,
+      givenUp: 0,
+      close() {},
+    },
+    otherGateways: {
+      findRankings(events) {
+        finds.push(events.map(({ user }) => user));
+        return Promise.resolve(events.map(() => []));
+      },
+    },
+  });
+  return { ...gateway, finds };
+}
+
+Deno.test("other gateways are asked for the users of valid new events alone", async () => {
+  const { post, finds } = besideOthers();
+  const invalid = [
+    { ...purchase, eventId: undefined },
+    { ...purchase, rankingId: "r" },
+    { ...purchase, timestamp: -1 },
+    { ...purchase, timestamp: startMs + 3_600_000 },
+  ];
+  const refused = await post("/v1/events", invalid);
+  assert.equal(refused.status, 422);
+  assert.deepEqual(finds, []);
+  const some = await post("/v1/events", [...invalid, purchase]);
+  assert.equal(some.status, 207);
+  assert.deepEqual(finds, [["u"]]);
+  assert.equal((await json(post("/v1/events", purchase))).duplicates, 1);
+  assert.deepEqual(finds, [["u"]], "a repeated event needs no ranking");
+});
