@@ -4,7 +4,7 @@
  */
 import { type ActionRecord, encodeEvent, encodeStampable } from "../../records/event_record.ts";
 import { presentPartition } from "../../records/ranking_partition.ts";
-import { contentText, type KnownEvent } from "../memory/recent_events.ts";
+import { contentText } from "../memory/recent_events.ts";
 import { type OnceRecord, SealedPartitionError } from "../../mesh/ports/event_log.ts";
 import { FieldErrorBudget } from "../parsing/field_errors.ts";
 import { validateEntry } from "../parsing/validation.ts";
@@ -13,16 +13,16 @@ import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import { type EventRequest, eventSchema } from "../schemas/events.ts";
 import {
+  type CheckedEvent,
   conflict,
   madeElsewhere,
-  type RankingOrUser,
   rankingOrUserOf,
   requireInBounds,
   requireShown,
 } from "./event_checks.ts";
 import { noteOn } from "./event_notes.ts";
-import { isOfOthers, isUnlogged, mayBeShared, unloggedNote } from "./unlogged_rankings.ts";
-import type { UserRanking } from "../memory/user_rankings.ts";
+import { OtherRankingsLoader, type RankingsOfOthers } from "./rankings_of_others.ts";
+import { isOfOthers, isUnlogged, unloggedNote } from "./unlogged_rankings.ts";
 import { type Attribution, UnrankedEvents } from "./unranked_events.ts";
 
 /** An accepted event or a duplicate, as the answer lists it. */
@@ -36,23 +36,6 @@ export interface Taken {
   readonly unlogged?: true;
   readonly note?: string;
 }
-
-/** An event of a request that is valid by itself. */
-type ValidEvent = RankingOrUser & {
-  readonly kind: "valid";
-  readonly event: EventRequest;
-  /** Path of the event in the body. */
-  readonly pointer: string;
-  /** Its timestamp, ms; by default when the request came. */
-  readonly atMs: number;
-};
-
-/** An event of a request, once it is checked by itself. */
-type CheckedEvent =
-  | ValidEvent
-  /** One that this gateway has accepted, or is accepting. */
-  | { readonly kind: "known"; readonly event: EventRequest; readonly known: KnownEvent }
-  | { readonly kind: "refused"; readonly problem: ProblemError };
 
 /** A new event of a request. */
 interface NewEvent {
@@ -71,14 +54,6 @@ interface NewEvent {
   isDuplicate: boolean;
 }
 
-/** The rankings of other gateways that an event may belong to. */
-interface RankingsOfOthers {
-  /** Rankings of which their gateways know that they showed the item to the user, newest first. */
-  readonly served: readonly UserRanking[];
-  /** Why one of them cannot be read at the moment. */
-  readonly unread?: Error | undefined;
-}
-
 /** New events of one request by log partition. */
 type Pending = Map<number, NewEvent[]>;
 
@@ -87,7 +62,7 @@ export interface EventsOfRequest {
   /** In the order of the body. */
   readonly events: readonly CheckedEvent[];
   /** By event; absent where it needs none. */
-  readonly ofOthers: ReadonlyMap<EventRequest, RankingsOfOthers>;
+  readonly ofOthers: RankingsOfOthers;
   readonly pending: Pending;
 }
 
@@ -95,10 +70,12 @@ export class EventAcceptance {
   readonly #parts: GatewayParts;
   readonly #timestamps: TimestampParser;
   readonly #unranked: UnrankedEvents;
+  readonly #others: OtherRankingsLoader;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
     this.#unranked = new UnrankedEvents(parts);
+    this.#others = new OtherRankingsLoader(parts, this.#unranked);
     this.#timestamps = new TimestampParser(parts.clock, parts.options.timestampAheadMsMax);
   }
 
@@ -114,7 +91,7 @@ export class EventAcceptance {
     const events = Array.isArray(sent)
       ? sent.map((each, i) => this.#check(each, [i], nowMs, budget))
       : [this.#check(sent, [], nowMs, budget)];
-    return { events, ofOthers: await this.#loadRankings(events), pending: new Map() };
+    return { events, ofOthers: await this.#others.load(events), pending: new Map() };
   }
 
   /**
@@ -250,55 +227,6 @@ export class EventAcceptance {
         group.forEach(({ accepted }) => accepted.reject(error))
       );
     }
-  }
-
-  /**
-   * Loads the rankings of a request's events that this gateway does not know, or that the log had
-   * not taken.
-   */
-  async #loadRankings(checked: readonly CheckedEvent[]): Promise<EventsOfRequest["ofOthers"]> {
-    const { sharedRankings } = this.#parts;
-    if (sharedRankings === undefined) return new Map();
-    const found = await this.#findOfOthers(checked);
-    const needed = checked.flatMap((each) => {
-      if (each.kind === "refused") return [];
-      const { event } = each;
-      const served = found.get(event) ?? [];
-      const ids = [...this.#rankingsToLoad(event), ...served.map(({ rankingId }) => rankingId)];
-      return ids.length === 0 ? [] : { event, served, ids };
-    });
-    if (needed.length === 0) return new Map();
-    const unread = await sharedRankings.load(needed.flatMap(({ ids }) => ids));
-    return new Map(needed.map(({ event, served, ids }) => {
-      const [reason] = ids.flatMap((id) => unread.get(id) ?? []);
-      return [event, { served, unread: reason }];
-    }));
-  }
-
-  /** The rankings of other gateways that may have caused new events which name their user. */
-  async #findOfOthers(
-    checked: readonly CheckedEvent[],
-  ): Promise<ReadonlyMap<EventRequest, readonly UserRanking[]>> {
-    const { otherGateways, options: { eventsWithoutRanking: { match, withinMs } } } = this.#parts;
-    if (otherGateways === undefined || match === "none") return new Map();
-    const events = checked.flatMap((each) =>
-      each.kind !== "valid" || each.user === undefined
-        ? []
-        : { event: each.event, asked: { user: each.user, item: each.event.item, atMs: each.atMs } }
-    );
-    if (events.length === 0) return new Map();
-    const asked = events.map((each) => each.asked);
-    const found = await otherGateways.findRankings(asked, withinMs);
-    return new Map(events.map(({ event }, i) => [event, found[i]]));
-  }
-
-  #rankingsToLoad({ rankingId, user, item }: EventRequest): readonly string[] {
-    if (rankingId !== undefined) {
-      const isLoaded = this.#parts.options.unknownRankings !== "accept" &&
-        mayBeShared(rankingId, this.#parts);
-      return isLoaded ? [rankingId] : [];
-    }
-    return user === undefined ? [] : this.#unranked.unloggedOf(user, item);
   }
 
   /** Appends events of one partition, or of the partitions that have its rankings by now. */

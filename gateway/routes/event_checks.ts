@@ -2,15 +2,33 @@
  * Checks of an event beyond its schema, and the problems of events that are refused.
  */
 import type { ActionRecord } from "../../records/event_record.ts";
+import type { KnownEvent } from "../memory/recent_events.ts";
 import type { GatewayOptions } from "../options.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import type { EventRequest } from "../schemas/events.ts";
 
 /** The ranking that an event names, or its user. */
-export type RankingOrUser =
+type RankingOrUser =
   | { readonly rankingId: string; readonly user?: undefined }
   | { readonly rankingId: ""; readonly user: string };
+
+/** An event of a request that is valid by itself. */
+type ValidEvent = RankingOrUser & {
+  readonly kind: "valid";
+  readonly event: EventRequest;
+  /** Path of the event in the body. */
+  readonly pointer: string;
+  /** Its timestamp, ms; by default when the request came. */
+  readonly atMs: number;
+};
+
+/** An event of a request, once it is checked by itself. */
+export type CheckedEvent =
+  | ValidEvent
+  /** One that this gateway has accepted, or is accepting. */
+  | { readonly kind: "known"; readonly event: EventRequest; readonly known: KnownEvent }
+  | { readonly kind: "refused"; readonly problem: ProblemError };
 
 /** @throws {ProblemError} `invalid-request` where an event names both or neither. */
 export function rankingOrUserOf(

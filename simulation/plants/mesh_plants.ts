@@ -95,7 +95,7 @@ export const meshPlants: readonly Plant[] = [
   {
     name: "users-of-own-gateway",
     edits: [{
-      file: "gateway/routes/event_acceptance.ts",
+      file: "gateway/routes/rankings_of_others.ts",
       find: "const found = await otherGateways.findRankings(asked, withinMs);",
       replace:
         "const found = await otherGateways.findRankings(asked, withinMs).then(() => asked.map(() => []));",

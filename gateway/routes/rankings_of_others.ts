@@ -1,0 +1,77 @@
+/**
+ * Rankings of other gateways that the events of a request may belong to: the one that an event
+ * names, or those that showed its item to its user.
+ */
+import type { UserRanking } from "../memory/user_rankings.ts";
+import type { GatewayParts } from "../parts.ts";
+import type { EventRequest } from "../schemas/events.ts";
+import type { CheckedEvent } from "./event_checks.ts";
+import { mayBeShared } from "./unlogged_rankings.ts";
+import type { UnrankedEvents } from "./unranked_events.ts";
+
+/** By event; absent where it needs none. */
+export type RankingsOfOthers = ReadonlyMap<EventRequest, RankingsOfEvent>;
+
+interface RankingsOfEvent {
+  /** Rankings of which their gateways know that they showed the item to the user, newest first. */
+  readonly served: readonly UserRanking[];
+  /** Why one of them cannot be read at the moment. */
+  readonly unread?: Error | undefined;
+}
+
+export class OtherRankingsLoader {
+  readonly #parts: GatewayParts;
+  readonly #unranked: UnrankedEvents;
+
+  constructor(parts: GatewayParts, unranked: UnrankedEvents) {
+    this.#parts = parts;
+    this.#unranked = unranked;
+  }
+
+  /**
+   * Loads the rankings of a request's events that this gateway does not know, or that the log had
+   * not taken.
+   */
+  async load(checked: readonly CheckedEvent[]): Promise<RankingsOfOthers> {
+    const { sharedRankings } = this.#parts;
+    if (sharedRankings === undefined) return new Map();
+    const found = await this.#findOfOthers(checked);
+    const needed = checked.flatMap((each) => {
+      if (each.kind === "refused") return [];
+      const { event } = each;
+      const served = found.get(event) ?? [];
+      const ids = [...this.#rankingsToLoad(event), ...served.map(({ rankingId }) => rankingId)];
+      return ids.length === 0 ? [] : { event, served, ids };
+    });
+    if (needed.length === 0) return new Map();
+    const unread = await sharedRankings.load(needed.flatMap(({ ids }) => ids));
+    return new Map(needed.map(({ event, served, ids }) => {
+      const [reason] = ids.flatMap((id) => unread.get(id) ?? []);
+      return [event, { served, unread: reason }];
+    }));
+  }
+
+  /** The rankings of other gateways that may have caused new events which name their user. */
+  async #findOfOthers(
+    checked: readonly CheckedEvent[],
+  ): Promise<ReadonlyMap<EventRequest, readonly UserRanking[]>> {
+    const { otherGateways, options: { eventsWithoutRanking: { match, withinMs } } } = this.#parts;
+    if (otherGateways === undefined || match === "none") return new Map();
+    const events = checked.flatMap((each) =>
+      each.kind === "valid" && each.user !== undefined ? [{ ...each, user: each.user }] : []
+    );
+    if (events.length === 0) return new Map();
+    const asked = events.map(({ event: { item }, user, atMs }) => ({ user, item, atMs }));
+    const found = await otherGateways.findRankings(asked, withinMs);
+    return new Map(events.map(({ event }, i) => [event, found[i]]));
+  }
+
+  #rankingsToLoad({ rankingId, user, item }: EventRequest): readonly string[] {
+    if (rankingId !== undefined) {
+      const isLoaded = this.#parts.options.unknownRankings !== "accept" &&
+        mayBeShared(rankingId, this.#parts);
+      return isLoaded ? [rankingId] : [];
+    }
+    return user === undefined ? [] : this.#unranked.unloggedOf(user, item);
+  }
+}
