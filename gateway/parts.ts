@@ -48,13 +48,16 @@ export interface ActionLabels {
 export interface OtherRankings {
   /**
    * Rankings that showed the items of events to their users, less than `withinMs` before them. Has
-   * those of the gateways that answer soon.
+   * those of the gateways that answer soon, at the latest in half of the budget: the events are
+   * appended in the rest.
    *
+   * @param budgetMs Time that the events have until their answer.
    * @returns For each event the newest of each gateway, newest first.
    */
   findRankings(
     events: readonly UserEvent[],
     withinMs: number,
+    budgetMs: number,
   ): Promise<readonly (readonly UserRanking[])[]>;
 }
 

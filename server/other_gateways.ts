@@ -18,8 +18,8 @@ import { homeNodeOf, servingHostsOfMesh } from "./layout.ts";
 
 /** Time that a gateway has to answer, ms. */
 const ASK_BUDGET_MS = 1_000;
-/** Time for the rankings of events, which wait for them, ms. */
-const FIND_BUDGET_MS = 200;
+/** Longest time for the rankings of events, which wait for them, ms. */
+const FIND_BUDGET_MS_MAX = 200;
 /** Events of one such ask: the other gateway looks for all of them in one turn. */
 const FIND_EVENTS_MAX = 100;
 
@@ -62,10 +62,12 @@ export class OtherGateways implements OtherRankings {
   async findRankings(
     events: readonly UserEvent[],
     withinMs: number,
+    budgetMs: number,
   ): Promise<readonly (readonly UserRanking[])[]> {
+    const findMs = Math.min(FIND_BUDGET_MS_MAX, budgetMs / 2);
     const asked: Promise<readonly (readonly UserRanking[])[]>[] = [];
     for (let i = 0; i < events.length; i += FIND_EVENTS_MAX) {
-      asked.push(this.#find(events.slice(i, i + FIND_EVENTS_MAX), withinMs));
+      asked.push(this.#find(events.slice(i, i + FIND_EVENTS_MAX), withinMs, findMs));
     }
     return (await Promise.all(asked)).flat();
   }
@@ -73,11 +75,12 @@ export class OtherGateways implements OtherRankings {
   async #find(
     events: readonly UserEvent[],
     withinMs: number,
+    budgetMs: number,
   ): Promise<readonly (readonly UserRanking[])[]> {
     const answers = await this.#ask(async (host) => {
       try {
         const message = { kind: "findRankings", events, withinMs } as const;
-        const found = await this.#refOf(host).ask(message, { budgetMs: FIND_BUDGET_MS });
+        const found = await this.#refOf(host).ask(message, { budgetMs });
         this.#finds.add(1, { outcome: "answered" });
         return found;
       } catch (error) {

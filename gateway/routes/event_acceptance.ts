@@ -84,14 +84,15 @@ export class EventAcceptance {
    * they need of other gateways.
    *
    * @param sent The body: one event or a list.
+   * @param budgetMs Time that the request has left.
    */
-  async begin(sent: unknown): Promise<EventsOfRequest> {
+  async begin(sent: unknown, budgetMs: number): Promise<EventsOfRequest> {
     const nowMs = this.#parts.clock.nowMs();
     const budget = new FieldErrorBudget();
     const events = Array.isArray(sent)
       ? sent.map((each, i) => this.#check(each, [i], nowMs, budget))
       : [this.#check(sent, [], nowMs, budget)];
-    return { events, ofOthers: await this.#others.load(events), pending: new Map() };
+    return { events, ofOthers: await this.#others.load(events, budgetMs), pending: new Map() };
   }
 
   /**

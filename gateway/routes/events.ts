@@ -4,7 +4,7 @@
  */
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import type { FailureLog } from "../failure_log.ts";
-import { withinDeadline } from "../middleware/deadline.ts";
+import { budgetMs, withinDeadline } from "../middleware/deadline.ts";
 import { EVENTS_PER_BATCH_MAX } from "../options.ts";
 import type { GatewayParts } from "../parts.ts";
 import { type ProblemError, problemOf } from "../problems.ts";
@@ -33,7 +33,7 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
     const many = Array.isArray(sent);
     const events: unknown[] = many ? sent : [sent];
     requireListLength(events, EVENTS_PER_BATCH_MAX, "events", "one event, or ");
-    const request = await acceptance.begin(sent);
+    const request = await acceptance.begin(sent, budgetMs(context, clock));
     const taking = request.events.map((checked, i) =>
       outcomeOf(events[i], acceptance.take(checked, request))
     );

@@ -31,11 +31,13 @@ export class OtherRankingsLoader {
   /**
    * Loads the rankings of a request's events that this gateway does not know, or that the log had
    * not taken.
+   *
+   * @param budgetMs Time that the request has left.
    */
-  async load(checked: readonly CheckedEvent[]): Promise<RankingsOfOthers> {
+  async load(checked: readonly CheckedEvent[], budgetMs: number): Promise<RankingsOfOthers> {
     const { sharedRankings } = this.#parts;
     if (sharedRankings === undefined) return new Map();
-    const found = await this.#findOfOthers(checked);
+    const found = await this.#findOfOthers(checked, budgetMs);
     const needed = checked.flatMap((each) => {
       if (each.kind === "refused") return [];
       const { event } = each;
@@ -54,6 +56,7 @@ export class OtherRankingsLoader {
   /** The rankings of other gateways that may have caused new events which name their user. */
   async #findOfOthers(
     checked: readonly CheckedEvent[],
+    budgetMs: number,
   ): Promise<ReadonlyMap<EventRequest, readonly UserRanking[]>> {
     const { otherGateways, options: { eventsWithoutRanking: { match, withinMs } } } = this.#parts;
     if (otherGateways === undefined || match === "none") return new Map();
@@ -62,7 +65,7 @@ export class OtherRankingsLoader {
     );
     if (events.length === 0) return new Map();
     const asked = events.map(({ event: { item }, user, atMs }) => ({ user, item, atMs }));
-    const found = await otherGateways.findRankings(asked, withinMs);
+    const found = await otherGateways.findRankings(asked, withinMs, budgetMs);
     return new Map(events.map(({ event }, i) => [event, found[i]]));
   }
 

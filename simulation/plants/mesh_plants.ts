@@ -96,9 +96,9 @@ export const meshPlants: readonly Plant[] = [
     name: "users-of-own-gateway",
     edits: [{
       file: "gateway/routes/rankings_of_others.ts",
-      find: "const found = await otherGateways.findRankings(asked, withinMs);",
+      find: "const found = await otherGateways.findRankings(asked, withinMs, budgetMs);",
       replace:
-        "const found = await otherGateways.findRankings(asked, withinMs).then(() => asked.map(() => []));",
+        "const found = await otherGateways.findRankings(asked, withinMs, budgetMs).then(() => asked.map(() => []));",
     }],
     seenBy: ["attributed-events"],
     scenario: "events-of-users",

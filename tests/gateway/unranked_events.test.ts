@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { ReplicaNotCurrentError } from "../../actors/serving_replica/protocol.ts";
 import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
+import type { GatewayOptions } from "../../gateway/options.ts";
 import type { GatewayParts } from "../../gateway/parts.ts";
 import type { OnceOutcome, OnceRecord } from "../../mesh/ports/event_log.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
@@ -312,10 +313,12 @@ Deno.test("a defect beside a failure that asks for a wait is logged, too", async
 });
 
 /** A gateway beside others that have no rankings, and the events of which it asked them. */
-function besideOthers() {
+function besideOthers(options: Partial<GatewayOptions> = {}) {
   const finds: string[][] = [];
+  const budgetsMs: number[] = [];
   const gateway = gatewayFixture({
     labels,
+    options,
     sharedRankings: {
       append: () => Promise.reject(new Error("no ranking is appended")),
       remember: () => Promise.resolve(),
@@ -327,13 +330,14 @@ function besideOthers() {
       close() {},
     },
     otherGateways: {
-      findRankings(events) {
+      findRankings(events, _withinMs, budgetMs) {
+        budgetsMs.push(budgetMs);
         finds.push(events.map(({ user }) => user));
         return Promise.resolve(events.map(() => []));
       },
     },
   });
-  return { ...gateway, finds };
+  return { ...gateway, finds, budgetsMs };
 }
 
 Deno.test("other gateways are asked for the users of valid new events alone", async () => {
@@ -352,4 +356,10 @@ Deno.test("other gateways are asked for the users of valid new events alone", as
   assert.deepEqual(finds, [["u"]]);
   assert.equal((await json(post("/v1/events", purchase))).duplicates, 1);
   assert.deepEqual(finds, [["u"]], "a repeated event needs no ranking");
+});
+
+Deno.test("other gateways are told the time that the request has left", async () => {
+  const { post, budgetsMs } = besideOthers({ deadlineMs: 70 });
+  await post("/v1/events", purchase);
+  assert.deepEqual(budgetsMs, [70]);
 });

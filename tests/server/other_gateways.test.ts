@@ -1,19 +1,22 @@
 import assert from "node:assert/strict";
 import type { FindRankings } from "../../gateway/gateway_actor.ts";
 import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
+import type { AskOptions } from "../../mesh/runtime/actor.ts";
 import { ActorFailedError, AskTimeoutError } from "../../mesh/runtime/errors.ts";
 import type { Mesh } from "../../mesh/runtime/mesh.ts";
 import { OtherGateways } from "../../server/other_gateways.ts";
 import { spreadConfiguration } from "./spread_hosts.ts";
 
 /** The gateways of `edge-2` and further hosts for `edge-1`; each answers by a function. */
-function othersOf(...gateways: readonly ((asked: FindRankings) => unknown)[]) {
+function othersOf(
+  ...gateways: readonly ((asked: FindRankings, options: AskOptions) => unknown)[]
+) {
   const telemetry = new TelemetryRecorder();
   const mesh = {
     home: { telemetry },
     actorRef: (address: string) => ({
-      ask: async (asked: FindRankings) =>
-        await gateways[Number(address.slice("gateway/edge-".length)) - 2](asked),
+      ask: async (asked: FindRankings, options: AskOptions) =>
+        await gateways[Number(address.slice("gateway/edge-".length)) - 2](asked, options),
     }),
   } as unknown as Mesh;
   const configuration = spreadConfiguration("all", gateways.length + 1);
@@ -26,7 +29,7 @@ Deno.test("the rankings of other gateways are found for each event, newest first
   const answer = (name: string, atMs: number) => ({ events }: FindRankings) =>
     events.map(({ user }) => [{ rankingId: `${name}-${user}`, atMs }]);
   const { others } = othersOf(answer("older", 1), answer("newer", 2));
-  const found = await others.findRankings([event(0), event(1)], 60_000);
+  const found = await others.findRankings([event(0), event(1)], 60_000, 1_000);
   assert.deepEqual(
     found.map((rankings) => rankings.map(({ rankingId }) => rankingId)),
     [["newer-u0", "older-u0"], ["newer-u1", "older-u1"]],
@@ -40,7 +43,11 @@ Deno.test("a gateway is asked for at most a hundred events at a time", async () 
     counts.push(events.length);
     return events.map(({ user, atMs }) => [{ rankingId: user, atMs }]);
   });
-  const found = await others.findRankings(Array.from({ length: 250 }, (_, i) => event(i)), 60_000);
+  const found = await others.findRankings(
+    Array.from({ length: 250 }, (_, i) => event(i)),
+    60_000,
+    1_000,
+  );
   assert.deepEqual(counts, [100, 100, 50]);
   assert.deepEqual(found.map(([{ rankingId }]) => rankingId), found.map((_, i) => `u${i}`));
 });
@@ -54,10 +61,23 @@ Deno.test("gateways that do not answer are left out and counted", async () => {
     throws(new ActorFailedError("gateway/edge-3", "no link")),
     ({ events }) => events.map(() => [{ rankingId: "r", atMs: 1 }]),
   );
-  assert.deepEqual(await others.findRankings([event(0)], 60_000), [[{ rankingId: "r", atMs: 1 }]]);
+  assert.deepEqual(await others.findRankings([event(0)], 60_000, 1_000), [[{
+    rankingId: "r",
+    atMs: 1,
+  }]]);
   const outcomes = ["answered", "late", "failed"];
   assert.deepEqual(
     outcomes.map((outcome) => telemetry.value("cairn_gateway_finds_total", { outcome })),
     [1, 1, 1],
   );
+});
+
+Deno.test("other gateways have 200 ms, and at most half of the time until the events' answer", async () => {
+  const budgets: unknown[] = [];
+  const { others } = othersOf(({ events }, { budgetMs }) => {
+    budgets.push(budgetMs);
+    return events.map(() => []);
+  });
+  for (const leftMs of [10_000, 400, 90]) await others.findRankings([event(0)], 60_000, leftMs);
+  assert.deepEqual(budgets, [200, 200, 45]);
 });
