@@ -10,7 +10,7 @@
 import type { ActorContext, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { CancelSignal } from "../../mesh/runtime/cancel_signal.ts";
-import { OverloadedError } from "../../mesh/runtime/errors.ts";
+import { OverloadedError, reasonOf } from "../../mesh/runtime/errors.ts";
 import { type DenseWeights, WeightsMismatchError } from "../../kernels/dense/weights.ts";
 import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
 import { present } from "../../structures/invariant.ts";
@@ -122,19 +122,27 @@ export class Scorer implements Behavior<ScorerMessage> {
     return scorer;
   }
 
-  /** Lets the scorer begin with the weights of the newest snapshot, once the store gives it. */
+  /**
+   * Lets the scorer begin with the weights of the newest snapshot, once the store gives it. Logs
+   * once per reason why it does not.
+   */
   async #readSnapshot(blobs: BlobStore): Promise<void> {
     const { self, telemetry } = this.#context;
+    let logged: string | undefined;
     while (this.#modelVersion === undefined) {
       try {
         const weights = await snapshotWeights(blobs, this.#session.parameters);
         if (weights !== undefined) self.tell({ kind: "beginWith", weights });
+        if (logged !== undefined) {
+          telemetry.log("info", "the scorer has read the newest snapshot");
+        }
         return;
       } catch (cause) {
-        const lacking =
-          "no weights from the newest snapshot; the scorer reads it again, unless a " +
-          "trainer's come before";
-        telemetry.log("warn", lacking, { cause });
+        const reason = reasonOf(cause);
+        const lacking = "no weights from the newest snapshot; the scorer reads it again every " +
+          `${SNAPSHOT_RETRY_MS / 1_000} s, unless a trainer's come before`;
+        if (reason !== logged) telemetry.log("warn", lacking, { cause });
+        logged = reason;
       }
       await this.#context.pause(SNAPSHOT_RETRY_MS);
     }

@@ -130,11 +130,15 @@ Deno.test("a scorer whose store fails at first begins with the newest snapshot a
   const list = loop.blobs.list.bind(loop.blobs);
   loop.blobs.list = () => Promise.reject(new Error("the store is away"));
   await loop.restart("scorer/0");
-  await loop.mesh.advance(1_000);
+  await loop.mesh.advance(61_000);
   assert.equal((await loop.rankerStatus()).ready, false);
   loop.blobs.list = list;
   await loop.mesh.advance(5_000);
   assert.equal((await loop.rankerStatus()).ready, true);
+  const logged = loop.mesh.telemetry.lines.filter(({ message }) =>
+    message.includes("newest snapshot")
+  );
+  assert.deepEqual(logged.map(({ level }) => level), ["warn", "info"], "once each");
   await loop.stop();
 });
 
