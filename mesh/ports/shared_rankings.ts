@@ -84,8 +84,8 @@ export interface SharedRankings {
    *
    * @returns By id, why rankings that cannot be read may exist all the same: the store is away
    * ({@link LogUnavailableError}), it has perhaps lost them a moment ago, and their gateways may
-   * append them again ({@link RankingsAwaitedError}), or the event log takes no rankings, as
-   * `EventLog.refusal` says.
+   * append them again ({@link RankingsAwaitedError}), or it takes no writes: the event log takes
+   * none, as `EventLog.refusal` says, or its server has no memory.
    */
   load(rankingIds: readonly string[]): Promise<ReadonlyMap<string, Error>>;
   /**

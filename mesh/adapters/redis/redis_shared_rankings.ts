@@ -5,10 +5,10 @@
  *
  * A ranking that the log did not take, and whose key could not be written, is held here and written
  * when the server answers again. Until then its own gateway accepts its events; the others ask for
- * them again, as long as the server was away a moment ago, and later refuse them as unknown. A
- * gateway that has just started asks for them again too: it does not know whether the server was
- * away. In another run of the server rankings may be lost that were there, and their gateways may
- * be slow to append them again: then the others ask for longer.
+ * them again, as long as the server is full or was full or away a moment ago, and later refuse them
+ * as unknown. A gateway that has just started asks for them again too: it does not know whether the
+ * server was away. In another run of the server rankings may be lost that were there, and their
+ * gateways may be slow to append them again: then the others ask for longer.
  */
 import { fnv1a } from "../../../structures/fnv1a.ts";
 import {
@@ -26,6 +26,7 @@ import {
   UNLOGGED_ITEM,
 } from "../../ports/shared_rankings.ts";
 import { KeyTakenError } from "./append_batch.ts";
+import { fullMemory } from "./full_memory.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisEventLog } from "./redis_event_log.ts";
 import type { RedisServer } from "./redis_server.ts";
@@ -150,6 +151,8 @@ export class RedisSharedRankings implements SharedRankings {
     const found = await this.#read(ids);
     if (found instanceof Error) return new Map(ids.map((id) => [id, found]));
     ids.forEach((id, i) => asked.set(id, new Uint32Array(new Uint8Array(found[i] ?? []).buffer)));
+    const missing = ids.filter((id) => !asked.get(id)?.length && !this.#unshared.has(id));
+    const reason = missing.length > 0 && await this.#reasonToAwait();
     for (const [id, hashes = new Uint32Array()] of asked) {
       this.#loaded.delete(id);
       this.#loaded.set(id, hashes);
@@ -158,8 +161,6 @@ export class RedisSharedRankings implements SharedRankings {
       if (this.#loaded.size <= Math.max(LOADED_MAX, asked.size)) break;
       this.#loaded.delete(id);
     }
-    const missing = ids.filter((id) => !asked.get(id)?.length && !this.#unshared.has(id));
-    const reason = missing.length > 0 && this.#reasonToAwait();
     return new Map(reason ? missing.map((id) => [id, reason]) : []);
   }
 
@@ -169,19 +170,43 @@ export class RedisSharedRankings implements SharedRankings {
     try {
       return await commands.sendForBytes(["MGET", ...ids.map((id) => this.#key(id))]);
     } catch (error) {
-      if (!(error instanceof RedisUnavailableError)) throw error;
-      const remedy = "Send the events again when Redis answers.";
-      return new LogUnavailableError(this.#inWords, remedy, error, true);
+      return this.#unavailable(error);
     }
   }
 
+  /**
+   * The error of a command to a server that is away.
+   *
+   * @throws Other errors.
+   */
+  #unavailable(error: unknown): LogUnavailableError {
+    if (!(error instanceof RedisUnavailableError)) throw error;
+    const remedy = "Send the events again when Redis answers.";
+    return new LogUnavailableError(this.#inWords, remedy, error, true);
+  }
+
   /** Why rankings that are not there may come; undefined where they do not exist. */
-  #reasonToAwait(): Error | undefined {
+  async #reasonToAwait(): Promise<Error | undefined> {
     // While the log takes no rankings, their gateways write them one by one, a little later.
     const refusal = this.#options.eventLog.refusal();
     if (refusal !== undefined) return refusal;
     const awaitedMs = this.#awaitedMs;
-    return awaitedMs > 0 ? new RankingsAwaitedError(this.#inWords, awaitedMs) : undefined;
+    if (awaitedMs > 0) return new RankingsAwaitedError(this.#inWords, awaitedMs);
+    return await this.#refusedWrite();
+  }
+
+  /** Why the server takes no writes: other gateways cannot write what they hold. */
+  async #refusedWrite(): Promise<Error | undefined> {
+    const { server } = this.#options;
+    try {
+      // Changes nothing: no ranking has an empty id.
+      await server.commands.send(["SET", this.#key(""), "", "XX"]);
+      return undefined;
+    } catch (error) {
+      const full = fullMemory(error, this.#inWords, server);
+      this.#noteFull(full);
+      return full ?? this.#unavailable(error);
+    }
   }
 
   get #inWords(): string {

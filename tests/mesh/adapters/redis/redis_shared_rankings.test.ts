@@ -193,9 +193,11 @@ withPrograms((program: ServerProgram) => {
     // The ranking was answered all the same, and is known when there is memory again.
     await own.rankings.remember("r", [{ id: "a" }, { id: UNLOGGED_ITEM }]);
     assert.equal(own.rankings.unshared, 1);
+    // The other gateway has not met the full server: it has written nothing itself.
+    assert.ok((await other.rankings.load(["r"])).get("r") instanceof LogFullError);
     await server.commands.send(["CONFIG", "SET", "maxmemory", "0"]);
     assert.ok(await eventually(() => Promise.resolve(own.rankings.unshared === 0)));
-    await other.rankings.load(["r"]);
+    assert.equal((await other.rankings.load(["r", "none"])).size, 0);
     assert.equal(other.rankings.check("r", UNLOGGED_ITEM), "shown");
   });
 
