@@ -9,7 +9,7 @@
  * clock is the newest data time of all gradients that the shard has applied, in seconds, of which
  * bounds are known; updated is that of the id. After a restart the counts of ids without a row may
  * be lost, so that a row comes later than the threshold says. A fail-over of Redis loses gradients
- * that were applied, which ends the check.
+ * that were applied, and an operator may give examples up with their snapshots: both end the check.
  */
 import type {
   ApplyGradients,
@@ -52,6 +52,9 @@ export function admittedRows(running: () => RunningMesh | undefined): CheckerFac
         else for (const id of message.ids) seen.delete(id);
       },
       redisLost() {
+        isLost = true;
+      },
+      examplesGivenUp() {
         isLost = true;
       },
       async atEnd() {

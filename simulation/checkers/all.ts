@@ -21,6 +21,7 @@ import { honestFreshness } from "./honest_freshness.ts";
 import { joinedExamples } from "./joined_examples.ts";
 import { keptFeatures } from "./kept_features.ts";
 import { logOffsets } from "./log_offsets.ts";
+import { newestWeights } from "./newest_weights.ts";
 import { orderedPartitions } from "./ordered_partitions.ts";
 import { ownTimers } from "./own_timers.ts";
 import { promptAsks } from "./prompt_asks.ts";
@@ -62,6 +63,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     admittedRows(running),
     erasedUsers(serving, () => world.disk.contents()),
     reproducedScores(serving),
+    newestWeights(serving),
     recommendedItems(serving),
     refusedRows(running),
     ruledRankings(configuration, serving),

@@ -61,6 +61,8 @@ export interface Checker {
   tailLost?(log: string, partition: number, endOffset: number): void;
   /** A log on Redis begins here since a fail-over, which brought trimmed records back. */
   trimLost?(log: string, partition: number, firstOffset: number): void;
+  /** The operator gives up rows before this one: the example log and the snapshots lack some. */
+  examplesGivenUp?(partition: number, row: number): void;
   /** Redis has failed over to an earlier state. */
   redisLost?(): void;
   /** The owner or the state of a shard or partition has changed. */

@@ -24,6 +24,7 @@ export class CheckersByHook implements Record<Hook, readonly Checker[]> {
   readonly startFailed: Watching<"startFailed">[] = [];
   readonly tailLost: Watching<"tailLost">[] = [];
   readonly trimLost: Watching<"trimLost">[] = [];
+  readonly examplesGivenUp: Watching<"examplesGivenUp">[] = [];
   readonly redisLost: Watching<"redisLost">[] = [];
   readonly placed: Watching<"placed">[] = [];
   readonly drains: Watching<"drains">[] = [];

@@ -4,7 +4,8 @@
  *     ∀ shard incarnation, source:  applied sequences ascend
  *     ∀ applied gradients (m, s]:   their ids, with multiplicity, are those ids of the rows
  *                                   m … s-1 of the source's partition that the shard owns;
- *                                   rows whose labels no model can learn may be left out
+ *                                   rows whose labels no model can learn, and rows that an operator
+ *                                   has given up, may be left out
  *     ∀ cut of a snapshot:          each shard stands at the sequence that the cut names
  *
  * m is the sequence applied before, or the mark with which the incarnation began. A shard therefore
@@ -48,6 +49,8 @@ class ExactlyOnce implements Checker {
   readonly #lost: LostTail[] = [];
   /** Hosts whose process is alive, in a mesh of several. */
   readonly #alive = new Set<string>();
+  /** Row before which the operator has given rows up, by source. */
+  readonly #givenUp = new Map<string, number>();
   /** First row of each chunk, by source. */
   readonly #firstRows = new Map<string, number[]>();
   /** Sequence that the shard stands at, by its incarnation and source. */
@@ -120,6 +123,10 @@ class ExactlyOnce implements Checker {
     for (const [key, at] of this.#at) {
       if (key.endsWith(` ${source}`) && at > firstLost) this.#ofLostRows.add(key);
     }
+  }
+
+  examplesGivenUp(partition: number, row: number): void {
+    this.#givenUp.set(gradientSource(partition), row);
   }
 
   answers(actor: Address, request: Message, value: unknown): void {
@@ -202,12 +209,14 @@ class ExactlyOnce implements Checker {
   #owed(actor: Address, { source, from, to }: RowRange): Owed[] {
     const shard = shardAt(actor);
     const shards = present(this.#shards.get(actor), "a shard begins before it answers");
+    const givenUp = this.#givenUp.get(source) ?? 0;
     const before = this.#lost.filter((tail) => tail.source === source).map(({ rows }) => rows);
     return [this.#rows.get(source) ?? [], ...before].map((rows) => {
       const least = new Map<bigint, number>();
       const refusable = new Map<bigint, number>();
-      for (const { ids, isRefusable } of rows.slice(from, to)) {
-        const owed = isRefusable ? refusable : least;
+      for (let row = from; row < Math.min(to, rows.length); row++) {
+        const { ids, isRefusable } = rows[row];
+        const owed = isRefusable || row < givenUp ? refusable : least;
         for (const id of ids) {
           if (this.#ownerOf(id, shards) === shard) owed.set(id, (owed.get(id) ?? 0) + 1);
         }
@@ -240,7 +249,7 @@ interface LoggedRow {
 interface Owed {
   /** In rows that must be learned. */
   readonly least: ReadonlyMap<bigint, number>;
-  /** In rows that may be put aside. */
+  /** In rows that may be left out. */
   readonly refusable: ReadonlyMap<bigint, number>;
 }
 

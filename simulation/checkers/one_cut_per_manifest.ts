@@ -9,6 +9,8 @@ import { shardAt } from "../../server/addresses.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 import { ShardEpochs } from "./shard_epochs.ts";
 
+const MANIFEST = "/manifest.json";
+
 export function oneCutPerManifest(context: CheckerContext): Checker {
   const epochs = new ShardEpochs();
   /** Process and epoch of the cuts and of the parts, by snapshot and shard. */
@@ -30,8 +32,14 @@ export function oneCutPerManifest(context: CheckerContext): Checker {
         parts.set(key, (parts.get(key) ?? new Set()).add(writerOf(actor, host)));
       }
     },
+    blobDeleted(name) {
+      // An operator deletes the newest snapshot: the next one may get its name.
+      if (!name.endsWith(MANIFEST)) return;
+      const snapshot = `${name.slice(0, -MANIFEST.length)} `;
+      for (const key of parts.keys()) if (key.startsWith(snapshot)) parts.delete(key);
+    },
     blobStored(name, bytes) {
-      if (!name.endsWith("/manifest.json")) return;
+      if (!name.endsWith(MANIFEST)) return;
       const manifest = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotManifest;
       for (const { shard } of manifest.shards) {
         const key = `${manifest.name} ${shard}`;

@@ -11,7 +11,9 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { Coordination, MeshView } from "../../mesh/ports/coordination.ts";
 import type { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import { exampleBegin } from "../../records/example_begin.ts";
+import { gradientSource } from "../../records/gradient_source.ts";
 import type { TrainerPart } from "../../records/snapshot_parts.ts";
+import type { RecoverMesh } from "../plan/mesh_fault.ts";
 import { HostBlobs } from "../../server/host_blobs.ts";
 import { KeyedHash } from "../keyed_hash.ts";
 import { NodeClock } from "../world/node_clock.ts";
@@ -39,6 +41,8 @@ export interface LossRecoveryParts {
   /** All that the coordination store has of the mesh now; undefined before the mesh is opened. */
   view(): MeshView | undefined;
   note(what: string): void;
+  /** As of a checker. */
+  examplesGivenUp(partition: number, row: number): void;
 }
 
 export class LossRecovery {
@@ -88,13 +92,37 @@ export class LossRecovery {
     });
   }
 
+  /** Snapshots are lost, and the operator goes on with what is left while the hosts run. */
+  goBack({ lost }: RecoverMesh): void {
+    const { note, operator, blobs } = this.#parts;
+    note("goBack");
+    blobs.loseSnapshots(lost);
+    operator.run(async (coordination) => {
+      await this.#accept(coordination);
+      operator.notice(() => this.#acceptTrimmed(), LOOK_MS);
+    });
+  }
+
+  /** A host may have trimmed the example log meanwhile: its trainers ask for the same again. */
+  #acceptTrimmed(): void {
+    this.#parts.operator.run(async (coordination) => {
+      const { examplesFrom = [] } = this.#parts.view() ?? {};
+      const lacking = this.#lackingBefore(await this.#examplesFrom());
+      const isMore = lacking.some((row, partition) => row > (examplesFrom[partition] ?? 0));
+      if (isMore) await this.#accept(coordination);
+    });
+  }
+
   async #accept(coordination: Coordination): Promise<void> {
     const { identity } = this.#parts.view() ?? {};
     // Redis may have lost the mesh itself: its hosts make it anew.
     if (identity === undefined) return;
     const examplesFrom = await this.#examplesFrom();
+    for (const [partition, row] of this.#lackingBefore(examplesFrom).entries()) {
+      if (row > 0) this.#parts.examplesGivenUp(partition, row);
+    }
     const { mesh } = identity;
-    const { newestSnapshot } = this.#parts.blobs;
+    const newestSnapshot = this.#parts.blobs.newest?.name;
     const blobs = this.#blobsOfOperator();
     await blobs.accept({ coordination, mesh, newestSnapshot, examplesFrom });
   }
@@ -116,6 +144,16 @@ export class LossRecovery {
     const partitions = Array.from({ length: log.partitions }, (_, partition) => partition);
     const begins = await Promise.all(partitions.map((each) => exampleBegin(log, each)));
     return begins.map((begin) => begin?.row ?? 0);
+  }
+
+  /** By partition, the row before which log and newest snapshot lack examples; 0 = none. */
+  #lackingBefore(examplesFrom: readonly number[]): number[] {
+    const { newest } = this.#parts.blobs;
+    return examplesFrom.map((row, partition) => {
+      const source = gradientSource(partition);
+      const part = newest?.trainers.find((each) => each.source === source);
+      return row > (part?.sequence ?? 0) ? row : 0;
+    });
   }
 
   /** Whether the example log has the chunks before the cut of a snapshot's part, and all after. */

@@ -27,6 +27,7 @@ import { keptFeatures } from "../checkers/kept_features.ts";
 import { keptCommands } from "../checkers/kept_commands.ts";
 import { loggedRankings } from "../checkers/logged_rankings.ts";
 import { logOffsets } from "../checkers/log_offsets.ts";
+import { newestWeights } from "../checkers/newest_weights.ts";
 import { oneCutPerManifest } from "../checkers/one_cut_per_manifest.ts";
 import { oneOwnerPerEpoch } from "../checkers/one_owner_per_epoch.ts";
 import { ownTimers } from "../checkers/own_timers.ts";
@@ -98,6 +99,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     }),
     admittedRows(() => serving()[0]?.mesh),
     reproducedScores(serving),
+    newestWeights(serving),
     recommendedItems(serving),
     ruledRankings(configuration, serving),
     promptFreshness(world.configuration, world),

@@ -134,6 +134,11 @@ export class MeshWorld extends World {
       configuration: () => this.#configuration,
       view: () => this.view,
       note: (what) => this.note("operator", what),
+      examplesGivenUp: (partition, row) => {
+        for (const checker of this.checkers.examplesGivenUp) {
+          checker.examplesGivenUp(partition, row);
+        }
+      },
     });
     this.watch(options.checkers(this));
   }
@@ -279,6 +284,8 @@ export class MeshWorld extends World {
         return;
       case "failOverRedis":
         return this.#failOver(fault);
+      case "recoverMesh":
+        return this.#recovery.goBack(fault);
       case "drainHost":
         return this.#operator.drain(fault);
       case "commandMesh":

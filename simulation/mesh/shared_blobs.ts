@@ -81,10 +81,9 @@ export class SharedBlobs {
     };
   }
 
-  /** Name of the newest snapshot; undefined where there is none. */
-  get newestSnapshot(): string | undefined {
-    const manifests = [...this.#blobs.keys()].filter((name) => name.endsWith(MANIFEST)).sort();
-    return manifests.at(-1)?.slice(0, -MANIFEST.length);
+  /** The newest snapshot; undefined where there is none. */
+  get newest(): SnapshotManifest | undefined {
+    return this.#manifests[0];
   }
 
   /** Whether the examples of a snapshot are lost; see {@link deleteLostSnapshots}. */
@@ -100,6 +99,19 @@ export class SharedBlobs {
    */
   async deleteLostSnapshots(isReached: (part: TrainerPart) => Promise<boolean>): Promise<void> {
     const { lost, kept } = await this.#manifestsBy(isReached);
+    this.#delete(lost, kept);
+  }
+
+  /** Loses all snapshots, or the newest where there is one before it. */
+  loseSnapshots(which: "newest" | "all"): void {
+    const manifests = this.#manifests;
+    const kept = which === "all" ? [] : manifests.slice(manifests.length > 1 ? 1 : 0);
+    const lost = manifests.slice(0, manifests.length - kept.length);
+    this.#delete(lost.map(({ name }) => `${name}${MANIFEST}`), kept);
+  }
+
+  /** Deletes snapshots, but for the blobs that the chains of others have. */
+  #delete(lost: readonly string[], kept: readonly SnapshotManifest[]): void {
     const named = new Set(kept.flatMap((manifest) => partsOf(manifest).map(({ name }) => name)));
     // The manifests go first, so that none names a part that is gone.
     const prefixes = lost.map((manifest) => manifest.slice(0, 1 - MANIFEST.length));
@@ -116,14 +128,19 @@ export class SharedBlobs {
   async #manifestsBy(isReached: (part: TrainerPart) => Promise<boolean>) {
     const lost: string[] = [];
     const kept: SnapshotManifest[] = [];
-    for (const [name, bytes] of [...this.#blobs]) {
-      if (!name.endsWith(MANIFEST)) continue;
-      const manifest = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotManifest;
+    for (const manifest of this.#manifests) {
       const reached = await Promise.all(manifest.trainers.map(isReached));
-      if (reached.includes(false)) lost.push(name);
+      if (reached.includes(false)) lost.push(`${manifest.name}${MANIFEST}`);
       else kept.push(manifest);
     }
     return { lost, kept };
+  }
+
+  /** The newest one first. */
+  get #manifests(): SnapshotManifest[] {
+    return [...this.#blobs].filter(([name]) => name.endsWith(MANIFEST))
+      .map(([, bytes]) => JSON.parse(new TextDecoder().decode(bytes)) as SnapshotManifest)
+      .sort((a, b) => a.name < b.name ? 1 : -1);
   }
 
   #unfinishedBelow(prefix: string): string[] {

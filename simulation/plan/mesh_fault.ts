@@ -146,6 +146,16 @@ export function unconfirmedMsOf(
   return unconfirmedMs + downMs + (awayMs === undefined ? 0 : awayMs + downMs);
 }
 
+/**
+ * Snapshots are lost, and the operator has the mesh begin from the newest that is left, or without
+ * one, while its hosts run: `cairn recover --accept-loss --from-snapshot`.
+ */
+export interface RecoverMesh extends Moment {
+  readonly kind: "recoverMesh";
+  /** The newest is lost only where there is one before it. */
+  readonly lost: "newest" | "all";
+}
+
 /** The host is drained, and undrained afterwards. */
 export interface DrainHost extends Episode {
   readonly kind: "drainHost";
@@ -197,6 +207,7 @@ export type MeshFault =
   | UnmountBlobs
   | StepHostClock
   | FailOverRedis
+  | RecoverMesh
   | DrainHost
   | CommandMesh
   | ReshardMesh;
@@ -261,6 +272,10 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
           ? ""
           : `, ${seconds(fault.unconfirmedMs)} after its replica was cut off`
       }${fault.restartsOnly ? ", and restart the hosts that refuse to write" : ""}`;
+    case "recoverMesh":
+      return fault.lost === "all"
+        ? "lose all snapshots and begin without one"
+        : "lose the newest snapshot and begin from the one before";
     case "drainHost":
       return `drain host ${fault.host}${
         fault.stays ? "" : `, undrain it after ${seconds(fault.forMs)}`

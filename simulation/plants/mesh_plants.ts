@@ -23,6 +23,16 @@ export const meshPlants: readonly Plant[] = [
     scenario: "volume-lost",
   },
   {
+    name: "given-up-weights-stay",
+    edits: [{
+      file: "actors/parameter_sync/parameter_sync.ts",
+      find: "    if (carried === undefined || version > newest) return offer;\n",
+      replace: "    if (carried === undefined || version >= 0) return offer;\n",
+    }],
+    seenBy: ["newest-weights"],
+    scenario: "snapshots-given-up",
+  },
+  {
     name: "threads-by-own-file",
     edits: [{
       file: "server/layout.ts",

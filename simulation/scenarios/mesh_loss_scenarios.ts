@@ -65,6 +65,20 @@ export const meshLossScenarios: readonly Scenario[] = [
   },
   {
     ...mesh,
+    name: "snapshots-given-up",
+    description:
+      "snapshots are lost, and the operator has the mesh begin from what is left while hosts serve",
+    families: [],
+    values: { "storage.snapshots.interval": "2s" },
+    faults: (random, _configuration, forMs) =>
+      moments(forMs, 2).map((atMs): Fault => ({
+        kind: "recoverMesh",
+        atMs: Math.round(atMs + 2_000 + random.nextFloat() * 3_000),
+        lost: random.nextFloat() < 0.5 ? "newest" : "all",
+      })),
+  },
+  {
+    ...mesh,
     name: "lost-redis-tail",
     description:
       "Redis fails over and loses its newest writes; the operator accepts the loss, or restarts hosts",

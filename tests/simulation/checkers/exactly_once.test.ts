@@ -26,6 +26,7 @@ function watch() {
     logs(id: bigint, label = 0) {
       checker.durable?.("examples", 0, [chunkOf(id, rows, label)], rows++);
     },
+    givesUp: (row: number) => checker.examplesGivenUp?.(0, row),
     loses(endOffset: number) {
       rows = endOffset;
       checker.tailLost?.("examples", 0, endOffset);
@@ -88,6 +89,18 @@ Deno.test("a row that no model can learn may be left out of gradients, and no ot
   logs(7n);
   logs(8n, 1e30);
   applies("a", 2, 8n);
+  assert.equal(failures.length, 1);
+});
+
+Deno.test("rows that an operator has given up may be left out, and no later row", () => {
+  const { failures, opens, logs, givesUp, applies } = watch();
+  opens("a");
+  for (const id of [7n, 8n, 9n]) logs(id);
+  givesUp(2);
+  applies("a", 3, 8n, 9n);
+  assert.deepEqual(failures, []);
+  opens("b");
+  applies("b", 3, 7n);
   assert.equal(failures.length, 1);
 });
 

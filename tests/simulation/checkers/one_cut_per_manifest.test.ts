@@ -23,6 +23,7 @@ function watch(epochs: Readonly<Record<string, number>>) {
   for (const [host, epoch] of Object.entries(epochs)) begins(host, epoch);
   return {
     begins,
+    deletes: () => checker.blobDeleted?.(`${SNAPSHOT}/manifest.json`),
     answers: (kind: Kind, host: string) => checker.answers?.(SHARD, request(kind), {}, host),
     /** The failures once a manifest names the shard. */
     published(): readonly string[] {
@@ -65,6 +66,16 @@ Deno.test("a shard that two owners have written breaks the promise", () => {
     failures[0],
     /written by process 1 of a in epoch 1 and by process 1 of b in epoch 2/,
   );
+});
+
+Deno.test("a snapshot with the name of one that was deleted is another one", () => {
+  const { answers, deletes, published } = watch({ a: 1, b: 2 });
+  for (const host of ["a", "b"]) {
+    answers("beginSnapshot", host);
+    answers("writeSnapshot", host);
+    assert.deepEqual(published(), []);
+    deletes();
+  }
 });
 
 Deno.test("a manifest that names a shard without a part breaks the promise", () => {
