@@ -30,6 +30,8 @@ export interface Checker {
   processDied?(host?: string): void;
   /** A host's process could not start; it is started again. */
   startFailed?(host: string, error: unknown): void;
+  /** The mesh has given a host up, or the host lacks rows that it is to have: its process ends. */
+  hostRemoved?(host: string, reason: string): void;
   /** An incarnation of an actor is being made: its asks and timers begin. */
   creates?(actor: Address, host?: string): void;
   /** An incarnation of an actor begins. */

@@ -22,6 +22,7 @@ export class CheckersByHook implements Record<Hook, readonly Checker[]> {
   readonly durable: Watching<"durable">[] = [];
   readonly trimmed: Watching<"trimmed">[] = [];
   readonly startFailed: Watching<"startFailed">[] = [];
+  readonly hostRemoved: Watching<"hostRemoved">[] = [];
   readonly tailLost: Watching<"tailLost">[] = [];
   readonly trimLost: Watching<"trimLost">[] = [];
   readonly examplesGivenUp: Watching<"examplesGivenUp">[] = [];

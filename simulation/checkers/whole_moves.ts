@@ -3,6 +3,7 @@
  *
  *     ∀ handover of shard s, ∀ source:  mark(handover) ≥ newest sequence that s has acknowledged
  *     after the handover:               s applies nothing more, unless the copy is given up
+ *     ∀ host that s is handed over to:  it keeps the rows, unless actors crash or Redis fails over
  */
 import type { ShardHandover } from "../../actors/embedding_shard/copy_protocol.ts";
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
@@ -27,8 +28,18 @@ export function wholeMoves(context: CheckerContext): Checker {
     }
     return owner;
   };
+  let mayLose = false;
   return {
     name: "whole-moves",
+    fault({ kind }) {
+      mayLose ||= kind === "crashActor" || kind === "interrupt";
+    },
+    redisLost() {
+      mayLose = true;
+    },
+    hostRemoved(host, reason) {
+      if (!mayLose && reason.includes("has no rows of epoch")) context.fail(`${host}: ${reason}`);
+    },
     began(actor, host) {
       if (actor.startsWith(SHARD)) owners.delete(`${host} ${actor}`);
     },

@@ -142,7 +142,9 @@ export class HostProcesses {
   /** The mesh has removed the host: the process ends, and its service manager starts it again. */
   #gone(known: KnownHost, current: SimulatedHost, error: Error): void {
     if (known.current !== current || current.isDead) return;
-    this.#parts.world.note(known.name, "removed", 0, error.message);
+    const { world, checkers } = this.#parts;
+    world.note(known.name, "removed", 0, error.message);
+    for (const checker of checkers.hostRemoved) checker.hostRemoved(known.name, error.message);
     this.#restartByItself(known);
   }
 

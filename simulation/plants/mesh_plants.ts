@@ -73,6 +73,16 @@ export const meshPlants: readonly Plant[] = [
     scenario: "drain-under-load",
   },
   {
+    name: "older-view-drops",
+    edits: [{
+      file: "server/placed_shards.ts",
+      find: "rows.sharding === sharding && epoch < rows.epoch;",
+      replace: "rows.sharding !== sharding && epoch < rows.epoch;",
+    }],
+    seenBy: ["whole-moves"],
+    scenario: "drain-under-load",
+  },
+  {
     name: "freeze-waits-for-controller",
     edits: [{
       file: "mesh/placement/host_duties.ts",
