@@ -14,3 +14,13 @@ export function notice(
   const line = isTerminal ? message : jsonLine({ level: "info", message, fields: {} }, Date.now());
   err(`${line}\n`);
 }
+
+/** Says at the request to stop what the process does, and what a second signal would do. */
+export async function noticeStop(output: Output, stopping: Promise<string>): Promise<void> {
+  const reason = await stopping;
+  notice(
+    output,
+    `${reason}: finishing what is under way. A second signal ends the process at once, without a ` +
+      "last snapshot.",
+  );
+}

@@ -7,7 +7,7 @@ import { withHost } from "../../server/machine/with_host.ts";
 import { StoppedEarlyError } from "../../server/machine/with_process.ts";
 import type { Output } from "../command_line.ts";
 import { loadConfiguration } from "../load_configuration.ts";
-import { notice } from "../notice.ts";
+import { notice, noticeStop } from "../notice.ts";
 import type { NodeFlags } from "./command.ts";
 
 /** Runs the host until a stop signal. */
@@ -15,7 +15,7 @@ export async function runNode(flags: NodeFlags, output: Output): Promise<void> {
   const { config, set, host } = flags;
   const configuration = await loadConfiguration(config, { assignments: set });
   const stopping = stopSignal();
-  stopping.then((reason) => notice(output, `${reason}: finishing what is under way`));
+  noticeStop(output, stopping);
   // Before the modules of the server: this thread loads them while the others load theirs.
   using threads = beginThreads(configuration, host);
   await withHost(

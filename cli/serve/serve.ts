@@ -7,7 +7,7 @@ import { StoppedEarlyError, withServer } from "../../server/machine/with_server.
 import type { Output } from "../command_line.ts";
 import { isImportOpen } from "../import/checkpoint.ts";
 import { loadConfiguration } from "../load_configuration.ts";
-import { notice } from "../notice.ts";
+import { notice, noticeStop } from "../notice.ts";
 import { requireOneProcess } from "../one_process.ts";
 import type { ServeFlags } from "./command.ts";
 
@@ -25,7 +25,7 @@ export async function serve(flags: ServeFlags, output: Output): Promise<void> {
     "Start each by `cairn node --host NAME`, or leave out the section mesh for one process.",
   );
   const stopping = stopSignal();
-  stopping.then((reason) => notice(output, `${reason}: finishing what is under way`));
+  noticeStop(output, stopping);
   // Before the modules of the server: this thread loads them while the others load theirs.
   using threads = beginThreads(configuration);
   await withServer(

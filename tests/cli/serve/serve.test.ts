@@ -41,7 +41,10 @@ Deno.test("serve says where, answers, refuses a taken port in words, and ends cl
     first.process.kill("SIGTERM");
   }
   assert.equal(await first.ended, 0, first.said());
-  assert.match(first.said(), /SIGTERM: finishing what is under way/);
+  assert.match(
+    first.said(),
+    /SIGTERM: finishing what is under way\. A second signal ends .*at once/,
+  );
   assert.match(first.said(), /All data is in memory .*storage: \{ kind: directory, path: data \}/);
 });
 
