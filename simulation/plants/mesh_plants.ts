@@ -23,6 +23,16 @@ export const meshPlants: readonly Plant[] = [
     scenario: "volume-lost",
   },
   {
+    name: "shards-behind-unnoticed",
+    edits: [{
+      file: "actors/trainer/resume_point.ts",
+      find: "part.sequence > (lowest.get(part.partition) ?? 0)",
+      replace: "part.sequence > (lowest.get(part.partition) ?? 0) + 1e9",
+    }],
+    seenBy: ["exactly-once"],
+    scenario: "volume-restored",
+  },
+  {
     name: "given-up-weights-stay",
     edits: [{
       file: "actors/parameter_sync/parameter_sync.ts",
