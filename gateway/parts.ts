@@ -109,7 +109,7 @@ export interface GatewayParts {
   readonly erasures?: Erasures;
   /** Rankings of all gateways; absent = this gateway is the only one. */
   readonly sharedRankings?: SharedRankings;
-  /** Absent where there are none. */
+  /** Absent where one process is all; a mesh may have none at the moment. */
   readonly otherGateways?: OtherRankings;
   readonly telemetry: Telemetry;
   readonly clock: Clock;

@@ -192,7 +192,6 @@ function erasuresOf(
   return new Erasures({
     ...stores,
     ...kept,
-    forgetElsewhere: (user) => others.forget(user),
     partitionings: () => partitionCountsOf(started.configuration()),
     keepers: Array.from(
       { length: configuration.featureKeeper?.shards ?? 0 },
@@ -212,7 +211,7 @@ function erasuresOf(
     random,
     telemetry,
     options: configuration.gateway,
-    ...(host !== undefined && { host }),
+    ...(host !== undefined && { host, forgetElsewhere: (user) => others.forget(user) }),
     ...(meshView && {
       hostsServing: async () => hostsServing(await meshView()),
       withEarlierReplicas: async () => withEarlierReplicas(await meshView()),

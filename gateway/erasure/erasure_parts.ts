@@ -23,7 +23,7 @@ export interface ErasureParts {
   readonly memory: GatewayMemory;
   /** Absent where there is no console. */
   readonly activity?: Activity;
-  /** Has the other gateways that answer forget a user; absent where there are none. */
+  /** Has the other gateways that answer forget a user; absent where one process is all. */
   readonly forgetElsewhere?: (user: string) => Promise<void>;
   /** The partitionings of the logs, oldest first, which grow while the gateway runs. */
   readonly partitionings: () => readonly PartitionCounts[];
