@@ -47,11 +47,11 @@ export class AbandonedErasures {
     return unfinished;
   }
 
-  /** Finds the erasures to take over; none before the interval is over. */
-  async look(): Promise<ErasureRequest[]> {
+  /** Finds the erasures to take over; undefined where it does not look yet. */
+  async look(): Promise<ErasureRequest[] | undefined> {
     const { clock, hostsServing, host } = this.#parts;
     const nowMs = clock.monotonicMs();
-    if (hostsServing === undefined || nowMs < this.#looksFromMs) return [];
+    if (hostsServing === undefined || nowMs < this.#looksFromMs) return undefined;
     this.#looksFromMs = nowMs + LOOK_MS;
     const serving = [...await hostsServing()].sort();
     for (const name of serving) this.#awaySinceMs.delete(name);

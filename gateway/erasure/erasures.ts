@@ -27,6 +27,7 @@ import { ErasureSteps } from "./erasure_steps.ts";
 import { FirstRecords } from "./first_records.ts";
 import { awaitsSecondPass, betweenPassesMs, follow, type Following } from "./following.ts";
 import { guardedBlobs } from "./guarded_blobs.ts";
+import { ToldWaits } from "./told_waits.ts";
 import type { ErasureParts } from "./erasure_parts.ts";
 
 /** Interval at which erasures under way are looked after, ms. */
@@ -42,6 +43,7 @@ export class Erasures {
   /** Offsets of the first records whose receipts are being written. */
   readonly #beginning = new Set<readonly number[]>();
   readonly #metrics: ErasureMetrics;
+  readonly #waits: ToldWaits;
   #timer: Timer | undefined;
   #step: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -49,8 +51,6 @@ export class Erasures {
   #servedWait: string | undefined;
   /** Whether the unfinished erasures of before this start are followed. */
   #isResumed = false;
-  /** Why they are not; undefined = they are, or were never read. */
-  #resumeWait: string | undefined;
 
   constructor(parts: ErasureParts) {
     this.#parts = { ...parts, blobs: guardedBlobs(parts.blobs) };
@@ -59,6 +59,7 @@ export class Erasures {
     this.#steps = new ErasureSteps(this.#parts, this.#log, this.#firstRecords);
     this.#abandoned = new AbandonedErasures(this.#parts);
     this.#metrics = new ErasureMetrics(parts.telemetry);
+    this.#waits = new ToldWaits(parts.telemetry);
   }
 
   /**
@@ -71,7 +72,7 @@ export class Erasures {
   }
 
   async #resume(): Promise<void> {
-    const { blobs, host, telemetry } = this.#parts;
+    const { blobs, host } = this.#parts;
     try {
       for (const erasureId of await listErasures(blobs)) {
         if (this.#following.has(erasureId)) continue;
@@ -83,9 +84,7 @@ export class Erasures {
       this.#isResumed = true;
     } catch (error) {
       const reason = reasonOf((error as Error).cause ?? error);
-      if (reason === this.#resumeWait) return;
-      this.#resumeWait = reason;
-      telemetry.log("warn", `erasures that began before this start wait: ${reason}`);
+      this.#waits.tell("resumed", `erasures that began before this start wait: ${reason}`);
     }
   }
 
@@ -166,15 +165,17 @@ export class Erasures {
     this.#dropFirstRecords();
     for (const following of [...this.#following.values()]) {
       if (this.#stopped) return;
+      const { erasureId } = following.request;
       try {
         const outcome = await this.#steps.take(following);
         releases ||= outcome === "releases";
         if (outcome === "learned") learned.push(following);
-        if (outcome === "complete") this.#following.delete(following.request.erasureId);
+        if (outcome === "complete") this.#following.delete(erasureId);
         else await this.#warnIfOverdue(following);
+        // An outcome "waits" may come without an attempt.
+        if (outcome !== "waits") this.#waits.end(erasureId);
       } catch (error) {
-        const { erasureId } = following.request;
-        this.#parts.telemetry.log("warn", `the erasure ${erasureId} waits: ${reasonOf(error)}`);
+        this.#waits.tell(erasureId, `the erasure ${erasureId} waits: ${reasonOf(error)}`);
       }
     }
     if (this.#stopped) return;
@@ -186,8 +187,9 @@ export class Erasures {
     if (!releases || !this.#isResumed || this.#stopped) return;
     try {
       await this.#release();
+      this.#waits.end("released");
     } catch (error) {
-      this.#parts.telemetry.log("warn", `erasures wait for a log: ${reasonOf(error)}`);
+      this.#waits.tell("released", `erasures wait for a log: ${reasonOf(error)}`);
     }
   }
 
@@ -197,28 +199,30 @@ export class Erasures {
       this.#servedWait = behind.length > 0
         ? `rows are on their way to ${behind.join(", ")}`
         : undefined;
+      this.#waits.end("served");
     } catch (error) {
-      const reason = reasonOf(error);
-      if (reason === this.#servedWait) return;
-      this.#servedWait = reason;
+      this.#servedWait = reasonOf(error);
       const [{ request: { erasureId } }, ...others] = learned;
       const which = others.length === 0 ? erasureId : `${erasureId} and ${others.length} more`;
-      this.#parts.telemetry.log("warn", `the erasure ${which} waits: ${reason}`);
+      this.#waits.tell("served", `the erasure ${which} waits: ${this.#servedWait}`);
     }
   }
 
   /** Goes on with the erasures whose hosts are gone. */
   async #takeOver(): Promise<void> {
-    const { telemetry } = this.#parts;
     try {
-      for (const request of await this.#abandoned.look()) {
+      const abandoned = await this.#abandoned.look();
+      if (abandoned === undefined) return;
+      for (const request of abandoned) {
         if (this.#stopped) return;
         await this.#adopt(request);
         const from = request.host ?? "the single process that ran before the mesh";
-        telemetry.log("info", `the erasure ${request.erasureId} was taken over from ${from}`);
+        const taken = `the erasure ${request.erasureId} was taken over from ${from}`;
+        this.#parts.telemetry.log("info", taken);
       }
+      this.#waits.end("taken over");
     } catch (error) {
-      telemetry.log("warn", `erasures of other hosts wait: ${reasonOf(error)}`);
+      this.#waits.tell("taken over", `erasures of other hosts wait: ${reasonOf(error)}`);
     }
   }
 
