@@ -157,10 +157,9 @@ export class HttpPort {
 
   #answer(request: Request): Response | Promise<Response> {
     const state = this.#state;
-    if (state.kind !== "serving" && state.kind !== "leaving") return this.#refuse(request);
-    if (state.kind === "leaving" && pathOf(request) === "/health/ready") {
-      return this.#refuse(request);
-    }
+    const isPassed = state.kind === "serving" ||
+      state.kind === "leaving" && pathOf(request) !== "/health/ready";
+    if (!isPassed) return this.#refuse(request);
     return new Promise((resolve, reject) => {
       const pending = { refuse: () => resolve(this.#refuse(request)), index: this.#pending.length };
       this.#pending.push(pending);
