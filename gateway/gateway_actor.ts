@@ -4,6 +4,7 @@
  */
 import type { ActorDefinition, Request } from "../mesh/runtime/actor.ts";
 import type { Activity, ActivitySeen } from "./console/activity.ts";
+import { forgetUser } from "./erasure/forget_user.ts";
 import type { GatewayMemory } from "./memory/gateway_memory.ts";
 import type { UserEvent, UserRanking } from "./memory/user_rankings.ts";
 
@@ -65,8 +66,7 @@ export function defineGatewayActor(
               ),
             );
           case "forgetUser":
-            memory.forget(message.user);
-            activity?.forget(message.user);
+            forgetUser(message.user, memory, activity);
             return context.reply(message, undefined);
           default:
             message satisfies never;

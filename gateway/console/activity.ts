@@ -111,9 +111,13 @@ export class Activity {
     this.#refusals.add({ ...refusal, atMs, leftOut: this.#refusals.takeLeftOut() });
   }
 
-  /** Drops the rankings of an erased user, and the events on them. */
-  forget(user: string): void {
-    const rankings = new Set<string | undefined>();
+  /**
+   * Drops the rankings of an erased user, and the events on them.
+   *
+   * @param rankingIds Rankings of the user that may have no entry here.
+   */
+  forget(user: string, rankingIds: readonly string[]): void {
+    const rankings = new Set<string | undefined>(rankingIds);
     for (const ranking of this.#rankings) {
       if (ranking.user === user) rankings.add(ranking.rankingId);
     }

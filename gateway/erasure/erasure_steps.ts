@@ -20,6 +20,7 @@ import type { ErasureLog } from "./erasure_log.ts";
 import { areLearned, BUDGET_MS, isForgotten, readState, readTrainers } from "./erasure_state.ts";
 import type { FirstRecords } from "./first_records.ts";
 import type { Following } from "./following.ts";
+import { forgetUser } from "./forget_user.ts";
 import type { ErasureParts } from "./erasure_parts.ts";
 
 /**
@@ -96,8 +97,7 @@ export class ErasureSteps {
       );
       return;
     }
-    memory.forget(user);
-    activity?.forget(user);
+    forgetUser(user, memory, activity);
     await forgetElsewhere?.(user);
     await profiles.dropChanges?.();
     // Last: while this host stood still, another one may have taken the erasure over.

@@ -26,6 +26,7 @@ import { ErasureLog } from "./erasure_log.ts";
 import { ErasureSteps } from "./erasure_steps.ts";
 import { FirstRecords } from "./first_records.ts";
 import { awaitsSecondPass, betweenPassesMs, follow, type Following } from "./following.ts";
+import { forgetUser } from "./forget_user.ts";
 import { guardedBlobs } from "./guarded_blobs.ts";
 import { ToldWaits } from "./told_waits.ts";
 import type { ErasureParts } from "./erasure_parts.ts";
@@ -121,8 +122,7 @@ export class Erasures {
     const firstAt = await this.#log.forget(erasureId, 1, user);
     this.#beginning.add(firstAt);
     try {
-      const rankingsForgotten = memory.forget(user);
-      activity?.forget(user);
+      const rankingsForgotten = forgetUser(user, memory, activity);
       await forgetElsewhere?.(user);
       const request: ErasureRequest = {
         erasureId,

@@ -79,10 +79,10 @@ export class GatewayMemory {
     return served;
   }
 
-  /** Forgets the rankings of an erased user; returns how many they were. */
-  forget(user: string): number {
-    const rankings = this.userRankings.forget(user);
-    for (const rankingId of rankings) this.rankings.forget(rankingId);
-    return rankings.length;
+  /** Forgets the rankings of an erased user; returns their ids. */
+  forget(user: string): readonly string[] {
+    const rankingIds = this.userRankings.forget(user);
+    for (const rankingId of rankingIds) this.rankings.forget(rankingId);
+    return rankingIds;
   }
 }

@@ -48,6 +48,20 @@ Deno.test("a gateway forgets a user for another one, in its memory and its conso
   assert.deepEqual(seen.events.map(({ eventId }) => eventId), ["r-2-e"]);
 });
 
+Deno.test("the events of a forgotten user leave the console whose rankings are no longer shown there", async () => {
+  const clock = new VirtualClock({ startMs });
+  const memory = new GatewayMemory(clock, fixtureOptions);
+  const activity = new Activity(clock);
+  const { actor } = await actorOf({ memory, activity });
+  for (const [user, rankingId] of [["ann", "r-1"], ["bob", "r-2"]]) {
+    memory.userRankings.remember(user, { rankingId, atMs: startMs });
+    const eventId = `e-${user}`;
+    activity.accepted({ eventId, rankingId, item: "a", action: "click", acceptedAtMs: 1 });
+  }
+  await actor.receive({ kind: "forgetUser", user: "ann" } as unknown as GatewayMessage);
+  assert.deepEqual(activity.read().events.map(({ eventId }) => eventId), ["e-bob"]);
+});
+
 Deno.test("a gateway without a console has no activity", async () => {
   const memory = new GatewayMemory(new VirtualClock({ startMs }), fixtureOptions);
   const { actor, replies } = await actorOf({ memory });
