@@ -19,7 +19,7 @@ import { Mesh } from "../../mesh/runtime/mesh.ts";
 import type { Node } from "../../mesh/runtime/node.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { PlacementAgent } from "../../server/placement_agent.ts";
-import { descriptionOf } from "../mesh/placement/model.ts";
+import { descriptionOf, meshSettings } from "../mesh/placement/model.ts";
 import { fixedSharding } from "./fixed_sharding.ts";
 import { batchOf, DIM, options } from "./moving_shard.ts";
 
@@ -64,16 +64,7 @@ export class World {
   async start(): Promise<void> {
     const { simulated, coordination } = this;
     const blobs = new MemoryBlobStore();
-    const settings = {
-      shards: 1,
-      eventPartitions: 0,
-      examplePartitions: 0,
-      trainers: 0,
-      configuration: {},
-      secrets: [],
-      protocols: [1, 1] as const,
-    };
-    await simulated.settle(coordination.open(settings));
+    await simulated.settle(coordination.open(meshSettings({ shards: 1 })));
     const nodes = [simulated.node("a"), simulated.node("b"), this.trainer];
     for (const [i, left] of nodes.entries()) {
       for (const right of nodes.slice(i + 1)) simulated.link(left, right);

@@ -5,10 +5,15 @@ import { MeshMismatchError } from "../../mesh/ports/coordination_errors.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { openMesh } from "../../server/open_mesh.ts";
+import { descriptionOf, meshSettings } from "../mesh/placement/model.ts";
 
 const LEASE_MS = 10_000;
-const counts = { shards: 1, eventPartitions: 1, examplePartitions: 1, trainers: 1 };
-const terms = { configuration: {}, secrets: [], protocols: [1, 1] } as const;
+const settings = meshSettings({
+  shards: 1,
+  eventPartitions: 1,
+  examplePartitions: 1,
+  trainers: 1,
+});
 const changed = { configuration: { features: "f2" } };
 const run = { host: "a", incarnation: "a-1" };
 
@@ -19,20 +24,10 @@ async function world() {
     ...{ store: new MemoryRecordStore(clock), random },
     ...{ hostTtlMs: LEASE_MS, controlTtlMs: LEASE_MS },
   });
-  await coordination.open({ ...counts, ...terms });
-  await coordination.join({
-    ...run,
-    address: "a",
-    roles: [],
-    capacityBytes: 1,
-    threads: { serving: 0, trainers: 0, shards: 0 },
-    ...terms,
-    ownSections: {},
-    version: "1",
-    planFormat: 7,
-  });
+  await coordination.open(settings);
+  await coordination.join({ ...descriptionOf(run), roles: [] });
   await clock.advance(60_000);
-  const opened = openMesh(coordination, { ...counts, ...terms, ...changed }, {
+  const opened = openMesh(coordination, { ...settings, ...changed }, {
     clock,
     telemetry,
   });

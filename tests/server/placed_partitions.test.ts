@@ -15,7 +15,7 @@ import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { PlacementAgent } from "../../server/placement_agent.ts";
 import { fixedSharding } from "./fixed_sharding.ts";
 import { placedAddress } from "../../server/addresses.ts";
-import { descriptionOf } from "../mesh/placement/model.ts";
+import { descriptionOf, meshSettings } from "../mesh/placement/model.ts";
 
 const LEASE_MS = 2_000;
 
@@ -94,16 +94,8 @@ async function startHosts(
     const { random } = simulated;
     const coordination = new Coordinator({ store, random, ...leases });
     change(host, coordination);
-    const settings = {
-      shards: 0,
-      eventPartitions: 1,
-      examplePartitions: 2,
-      trainers: 2,
-      configuration: {},
-      secrets: [],
-      protocols: [1, 2] as const,
-    };
-    await simulated.settle(coordination.open(settings));
+    const parts = { eventPartitions: 1, examplePartitions: 2, trainers: 2 };
+    await simulated.settle(coordination.open(meshSettings({ ...parts, protocols: [1, 2] })));
     admin = new Coordinator({ store: memory, random, ...leases });
     const definitions = ["joiner", "trainer", "feature_keeper"].map((kind) =>
       observed(kind, (text) => void notes.push(text), end, begin)

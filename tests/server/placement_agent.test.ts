@@ -9,12 +9,7 @@ import { MovedShards } from "../../actors/embedding_shard/moved_shards.ts";
 import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options.ts";
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
-import type {
-  HostDescription,
-  HostTerms,
-  MeshSettings,
-  Ownership,
-} from "../../mesh/ports/coordination.ts";
+import type { HostDescription, Ownership } from "../../mesh/ports/coordination.ts";
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { Mesh } from "../../mesh/runtime/mesh.ts";
@@ -22,20 +17,12 @@ import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { PlacementAgent } from "../../server/placement_agent.ts";
 import { present } from "../../structures/invariant.ts";
-import { descriptionOf } from "../mesh/placement/model.ts";
+import { descriptionOf, meshSettings } from "../mesh/placement/model.ts";
 import { fixedSharding } from "./fixed_sharding.ts";
 
 const LEASE_MS = 2_000;
 
-const oneShard: MeshSettings & HostTerms = {
-  shards: 1,
-  eventPartitions: 0,
-  examplePartitions: 0,
-  trainers: 0,
-  configuration: {},
-  secrets: [],
-  protocols: [1, 1],
-};
+const oneShard = meshSettings({ shards: 1 });
 const description: HostDescription = {
   ...descriptionOf({ host: "a", incarnation: "a-1" }),
   address: "a:7400",

@@ -5,6 +5,7 @@ import type { MeshView, PlacedKey } from "../../mesh/ports/coordination.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { Resharding } from "../../server/resharding.ts";
+import { descriptionOf, meshSettings } from "../mesh/placement/model.ts";
 
 const HOUR_MS = 3_600_000;
 const run = { host: "a", incarnation: "a-1" };
@@ -15,28 +16,10 @@ async function world(takeSnapshot: () => Promise<void>) {
   const store = new MemoryRecordStore(clock);
   const leases = { hostTtlMs: HOUR_MS, controlTtlMs: HOUR_MS };
   const coordination = new Coordinator({ store, random, ...leases });
-  await coordination.open({
-    shards: 0,
-    eventPartitions: 1,
-    examplePartitions: 4,
-    trainers: 3,
-    configuration: {},
-    secrets: [],
-    protocols: [1, 2],
-  });
-  await coordination.join({
-    ...run,
-    address: "a",
-    roles: ["trainer", "joiner"],
-    capacityBytes: 1,
-    threads: { serving: 0, trainers: 0, shards: 0 },
-    configuration: {},
-    ownSections: {},
-    version: "1",
-    planFormat: 7,
-    secrets: [],
-    protocols: [1, 2],
-  });
+  const protocols = [1, 2] as const;
+  const parts = { eventPartitions: 1, examplePartitions: 4, trainers: 3 };
+  await coordination.open(meshSettings({ ...parts, protocols }));
+  await coordination.join({ ...descriptionOf(run), protocols });
   const resharding = new Resharding({ coordination, run, clock, telemetry, takeSnapshot });
   const follow = async (view?: MeshView, leads = true) => {
     resharding.follow(view ?? await coordination.read(), leads);

@@ -16,6 +16,7 @@ import {
   host,
   run,
 } from "../../contracts/coordination/coordination_under_test.ts";
+import { meshSettings } from "../../mesh/placement/model.ts";
 
 const LEASE_MS = 10_000;
 
@@ -27,14 +28,7 @@ async function storeWithHost(clock = new VirtualClock()): Promise<Coordinator> {
     hostTtlMs: LEASE_MS,
     controlTtlMs: LEASE_MS,
   });
-  const counts = { eventPartitions: 0, examplePartitions: 0, trainers: 0 };
-  await store.open({
-    shards: 1,
-    ...counts,
-    configuration: {},
-    secrets: [],
-    protocols: [1, 1],
-  });
+  await store.open(meshSettings({ shards: 1 }));
   await store.join(host("a"));
   return store;
 }

@@ -7,7 +7,7 @@ import { defaultControllerOptions } from "../../../mesh/placement/controller.ts"
 import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
 import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
-import { descriptionOf } from "./model.ts";
+import { descriptionOf, meshSettings } from "./model.ts";
 
 const LEASE_MS = 10_000;
 
@@ -29,14 +29,7 @@ async function newMesh() {
     hostTtlMs: 100 * LEASE_MS,
     controlTtlMs: LEASE_MS,
   });
-  const counts = { eventPartitions: 0, examplePartitions: 0, trainers: 0 };
-  await coordination.open({
-    shards: 1,
-    ...counts,
-    configuration: {},
-    secrets: [],
-    protocols: [1, 1],
-  });
+  await coordination.open(meshSettings({ shards: 1 }));
   await coordination.join(host("a"));
   const acquire = coordination.acquireControl.bind(coordination);
   const renewals = { count: 0 };

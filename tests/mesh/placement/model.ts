@@ -2,7 +2,12 @@
  * The parts of the simulated mesh for placement: shards reduced to the marks of their sources,
  * snapshots of them, and the reasons why a message fails.
  */
-import type { HostDescription, HostRun } from "../../../mesh/ports/coordination.ts";
+import type {
+  HostDescription,
+  HostRun,
+  HostTerms,
+  MeshSettings,
+} from "../../../mesh/ports/coordination.ts";
 import type { ControllerOptions } from "../../../mesh/placement/controller.ts";
 
 /** A defect that is planted to see that the checks find it. */
@@ -28,6 +33,22 @@ export const controllerOptions: ControllerOptions = {
   fillingMsMax: 20_000,
   restoringMsMax: 20_000,
 };
+
+type OpenedMesh = MeshSettings & HostTerms;
+
+/** The settings with which a mesh is opened; it has none of the parts that are not given. */
+export function meshSettings(settings: Partial<OpenedMesh>): OpenedMesh {
+  return {
+    shards: 0,
+    eventPartitions: 0,
+    examplePartitions: 0,
+    trainers: 0,
+    configuration: {},
+    secrets: [],
+    protocols: [1, 1],
+    ...settings,
+  };
+}
 
 /** A host as it joins. */
 export function descriptionOf(run: HostRun): HostDescription {

@@ -17,7 +17,14 @@ import { MemoryRecordStore } from "../../../mesh/adapters/memory/memory_record_s
 import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
 import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
-import { type ModelShard, type Snapshot, TTL_MS, Unreachable, type WorldOptions } from "./model.ts";
+import {
+  meshSettings,
+  type ModelShard,
+  type Snapshot,
+  TTL_MS,
+  Unreachable,
+  type WorldOptions,
+} from "./model.ts";
 import { Process, ProcessStore } from "./model_process.ts";
 import { HostProcess } from "./model_host.ts";
 import { Trainer } from "./model_trainer.ts";
@@ -60,15 +67,7 @@ export class PlacementWorld {
     const { hosts, shards } = this.options;
     const opener = this.coordination(new Process(this, "opener"));
     await this.clock.settle(
-      opener.open({
-        shards,
-        eventPartitions: 2,
-        examplePartitions: 2,
-        trainers: 2,
-        configuration: {},
-        secrets: [],
-        protocols: [1, 1],
-      }),
+      opener.open(meshSettings({ shards, eventPartitions: 2, examplePartitions: 2, trainers: 2 })),
     );
     for (let i = 0; i < hosts; i++) this.addHost();
     for (let i = 0; i < 2; i++) {

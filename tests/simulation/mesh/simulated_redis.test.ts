@@ -11,6 +11,7 @@ import { SimulatedRankings } from "../../../simulation/mesh/simulated_rankings.t
 import { SimulatedRecordStore } from "../../../simulation/mesh/simulated_record_store.ts";
 import { coordinationContract } from "../../contracts/coordination/coordination_contract.ts";
 import { eventLogContract } from "../../contracts/event_log_contract.ts";
+import { descriptionOf, meshSettings } from "../../mesh/placement/model.ts";
 import { pump } from "./pump.ts";
 import { Server } from "./simulated_server.ts";
 
@@ -132,32 +133,9 @@ Deno.test("records that went back are noticed until an operator accepts the loss
   const server = new Server();
   const { clock, redis } = server;
   const mesh = server.mesh();
-  const settings = {
-    shards: 1,
-    eventPartitions: 0,
-    examplePartitions: 0,
-    trainers: 0,
-    configuration: {},
-    secrets: [],
-    protocols: [1, 1] as const,
-  };
-  await clock.settle(mesh.open(settings));
-  const host = {
-    host: "a",
-    incarnation: "a-1",
-    address: "a:1",
-    configuration: {},
-    ownSections: {},
-    roles: ["shards"],
-    capacityBytes: 1,
-    threads: { serving: 0, trainers: 0, shards: 0 },
-    version: "1",
-    planFormat: 7,
-    secrets: [],
-    protocols: [1, 1] as const,
-  };
+  await clock.settle(mesh.open(meshSettings({ shards: 1 })));
   await clock.advance(1_000);
-  await clock.settle(mesh.join(host));
+  await clock.settle(mesh.join(descriptionOf({ host: "a", incarnation: "a-1" })));
   redis.stop();
   redis.start(500);
   await assert.rejects(clock.settle(mesh.read()), { name: "RecordsLostError" });
@@ -169,29 +147,10 @@ Deno.test("the server tells of the placements of every kind", async () => {
   const server = new Server();
   const { clock, placed } = server;
   const mesh = server.mesh();
-  await clock.settle(mesh.open({
-    shards: 1,
-    eventPartitions: 1,
-    examplePartitions: 1,
-    trainers: 1,
-    configuration: {},
-    secrets: [],
-    protocols: [1, 1],
-  }));
+  const parts = { shards: 1, eventPartitions: 1, examplePartitions: 1, trainers: 1 };
+  await clock.settle(mesh.open(meshSettings(parts)));
   const run = { host: "a", incarnation: "a-1" };
-  await clock.settle(mesh.join({
-    ...run,
-    address: "a:1",
-    configuration: {},
-    ownSections: {},
-    roles: ["shards", "joiner", "trainer"],
-    capacityBytes: 1,
-    threads: { serving: 0, trainers: 0, shards: 0 },
-    version: "1",
-    planFormat: 7,
-    secrets: [],
-    protocols: [1, 1] as const,
-  }));
+  await clock.settle(mesh.join(descriptionOf(run)));
   const turn = await clock.settle(mesh.acquireControl(run));
   assert.ok(turn.kind === "controls");
   const kinds = ["shard/0", "events/0", "trainer/0"] as const;
