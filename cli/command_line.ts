@@ -119,6 +119,7 @@ const spokenErrors: readonly string[] = [
   "LogTailLostError",
   "MeshMismatchError",
   "OtherBlobsError",
+  "ProcessRunsError",
   "ProfileStoreUnavailableError",
   "ProtocolMismatchError",
   "RecordStoreUnavailableError",

@@ -338,6 +338,7 @@ export interface Coordination {
    *
    * @param silent Hosts that {@link SilentHostsError} named a lease ago: they are given up unless
    * they have renewed their leases since.
+   * @throws {ProcessRunsError} A process that belongs to no mesh uses its logs.
    * @throws {MeshMismatchError} Hosts run that do not fit.
    * @throws {ProtocolMismatchError} It does not speak the mesh's protocol.
    * @throws {SilentHostsError} Leases of hosts that do not fit have expired, and no such host runs.
@@ -360,6 +361,7 @@ export interface Coordination {
    * partitions are restored. The terms are compared as by {@link open}: a host with others may have
    * joined since. Its lowest protocol becomes that of the mesh where it is higher.
    *
+   * @throws {ProcessRunsError} A process that belongs to no mesh uses its logs.
    * @throws {MeshMismatchError} Other hosts run that do not fit.
    * @throws {ProtocolMismatchError} It does not speak the mesh's protocol.
    */

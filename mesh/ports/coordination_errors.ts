@@ -112,6 +112,23 @@ export class SilentHostsError extends Error {
   }
 }
 
+/** A process that belongs to no mesh uses the logs that another process or a host was to use. */
+export class ProcessRunsError extends Error {
+  override readonly name = "ProcessRunsError";
+  /** @param leftMs Time until its lease ends, unless it renews it. */
+  constructor(
+    { machine, pid }: { readonly machine: string; readonly pid: number },
+    readonly leftMs: number,
+  ) {
+    super(
+      `Cannot use these logs: another process uses them (process ${pid} on ${machine}), and its ` +
+        "configuration has no section mesh. Stop it first; a process that was killed counts for " +
+        `${Math.ceil(leftMs / 1_000)} s more. For logs of its own, give this one another ` +
+        "storage.redis.name or mesh.id.",
+    );
+  }
+}
+
 /** A host does not speak the protocol of the mesh, whose hosts need a higher one. */
 export class ProtocolMismatchError extends Error {
   override readonly name = "ProtocolMismatchError";

@@ -75,7 +75,7 @@ export async function openMachine(
   return await openProcess(
     configuration,
     { ...options, host: undefined },
-    (machine) => openAllStores(configuration, machine, nodesOf(configuration).length > 0),
+    (machine) => openAllStores(configuration, machine, options.onFatal),
   );
 }
 
@@ -98,7 +98,7 @@ export async function openHostMachine(
     (machine) =>
       host.roles.every((role) => role === "shards") && storage.kind === "directory"
         ? openBlobStorage(storage)
-        : openAllStores(configuration, machine, true),
+        : openAllStores(configuration, machine),
   );
   let links: HostLinks | undefined;
   return {
@@ -136,10 +136,11 @@ export async function openHostMachine(
 }
 
 async function openAllStores(
-  { storage, partitions, mesh, gateway }: CairnConfiguration,
+  configuration: CairnConfiguration,
   telemetry: PrometheusTelemetry,
-  manyThreads: boolean,
+  onReplaced?: (error: Error) => void,
 ): Promise<MeshStorage> {
+  const { storage, partitions, mesh, gateway } = configuration;
   const opened = await openStorage({
     storage,
     mesh: mesh?.id ?? "cairn",
@@ -148,7 +149,8 @@ async function openAllStores(
     ...(mesh && { leaseMs: mesh.leaseMs }),
     partitions,
     sharesRankings: mesh?.hosts.filter(({ roles }) => roles.includes("serving")).length !== 1,
-    manyThreads,
+    manyThreads: mesh !== undefined || nodesOf(configuration).length > 0,
+    onReplaced,
     onWarning: (warning) => telemetry.log("warn", warning),
     onTornTail: (tail) =>
       telemetry.log("warn", "the end of a log was torn by a crash and is truncated", { ...tail }),

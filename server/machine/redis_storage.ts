@@ -2,16 +2,18 @@
  * Opens the stores of `storage.redis`: logs and profiles on a server that several processes share.
  */
 import type { RedisSection } from "../../configuration/sections/redis.ts";
+import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
 import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
 import { RedisEventLog } from "../../mesh/adapters/redis/redis_event_log.ts";
 import { LogPartitionsError } from "../../mesh/adapters/redis/redis_log_options.ts";
 import { RedisUnavailableError } from "../../mesh/adapters/redis/redis_connection.ts";
+import { RedisRecordStore } from "../../mesh/adapters/redis/redis_record_store.ts";
 import { RedisProfileStore } from "../../mesh/adapters/redis/redis_profile_store.ts";
 import { RedisServer, type RedisServerOptions } from "../../mesh/adapters/redis/redis_server.ts";
 import { RedisSharedRankings } from "../../mesh/adapters/redis/redis_shared_rankings.ts";
 import { capitalized, type RedisTls, remedyOf } from "../../mesh/adapters/redis/redis_client.ts";
 import { laterPartition } from "../../records/ranking_partition.ts";
-import { requireNoHosts } from "./running_hosts.ts";
+import { OnlyProcess } from "./only_process.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
@@ -113,18 +115,21 @@ function certificatesOf(files: NonNullable<RedisSection["tls"]>): RedisTls {
  *
  * @throws {RedisStorageError} The server does not answer, or its log has other partitions.
  * @throws {HostsRunError} Hosts of a mesh use the logs, and the process belongs to none.
+ * @throws {ProcessRunsError} Another process does that belongs to no mesh.
  * @throws {UnsafeRedisError} The server would lose data.
  * @throws {LogTailLostError} The server has lost records that were handled.
  */
 export async function openRedisStores(
   storage: RedisStorage,
-  { isOnlyProcess, leaseMs, onWarning }: {
+  { isOnlyProcess, leaseMs, onWarning, onReplaced = () => {} }: {
     /** Whether the process belongs to no mesh. */
     readonly isOnlyProcess: boolean;
     /** Length of a host's lease, ms. */
     readonly leaseMs?: number;
     /** Takes settings of the server that an operator should know of. */
     readonly onWarning: (warning: string) => void;
+    /** Others write the logs of the only process: it must stop. */
+    readonly onReplaced?: ((error: Error) => void) | undefined;
   },
 ): Promise<RedisStores> {
   await using opened = new AsyncDisposableStack();
@@ -132,7 +137,11 @@ export async function openRedisStores(
     await openServer({ server: { openBudgetMs: START_BUDGET_MS, ...storage.server } }),
     (server) => Promise.resolve(server.close()),
   );
-  if (isOnlyProcess) await requireNoHosts(server);
+  if (isOnlyProcess) {
+    const store = new RedisRecordStore(server);
+    const lease = await OnlyProcess.open({ store, clock: new DenoClock(), onWarning, onReplaced });
+    opened.adopt(lease, (lease) => lease.close());
+  }
   const { warnings, maxmemoryBytes } = server.facts;
   for (const warning of warnings) onWarning(warning);
   if (maxmemoryBytes > 0 && 2 * storage.logBytesMax > maxmemoryBytes) {

@@ -63,6 +63,8 @@ export interface OpenStorageOptions {
   readonly onProfilesMissing?: (path: string) => void;
   /** Takes settings of a storage server that an operator should know of. */
   readonly onWarning?: (warning: string) => void;
+  /** Others write the logs of the only process on a server: it must stop. */
+  readonly onReplaced?: ((error: Error) => void) | undefined;
 }
 
 /** Opens the stores of the mesh. */
@@ -128,7 +130,7 @@ async function openRedis(
   options: OpenStorageOptions,
 ): Promise<MeshStorage> {
   const { storage, mesh, knownMs, sharesRankings = true, partitions } = options;
-  const { isOnlyProcess, leaseMs, onWarning = () => {} } = options;
+  const { isOnlyProcess, leaseMs, onReplaced, onWarning = () => {} } = options;
   const s3 = s3Of(storage);
   const { openRedisStores, redisStorageOf } = await import("./redis_storage.ts");
   const redis = redisStorageOf(section, mesh, {
@@ -140,6 +142,7 @@ async function openRedis(
   const stores = await openRedisStores(redis, {
     isOnlyProcess,
     onWarning,
+    onReplaced,
     ...(leaseMs !== undefined && { leaseMs }),
   });
   const { sharedRankings, ...others } = stores;

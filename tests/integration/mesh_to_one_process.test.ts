@@ -63,6 +63,9 @@ mesh:
       await act(alone.client, first, "1", "duplicate");
       const before = (await alone.client.rank("user-1", ITEMS)).modelVersion;
       assert.ok(before > 0, "the model of the mesh");
+      const besideOne = await hosts.start("edge").catch((error) => error);
+      assert.match(String(besideOne), /another process uses them \(process \d+ on .*Stop it first/);
+      await hosts.stop();
       const second = await visit(alone.client, "2");
       const learned = () => alone!.metric("cairn_trainer_rows_learned");
       assert.ok(await eventually(async () => await learned() >= 2), alone.said);

@@ -17,6 +17,7 @@ import {
 import {
   HostGoneError,
   MeshMismatchError,
+  ProcessRunsError,
   ProtocolMismatchError,
   SilentHostsError,
   StaleControllerError,
@@ -83,6 +84,7 @@ export function differenceOf(a: HostTerms, b: HostTerms): TermsDifference | unde
  * @param own A host that is replaced, so that its terms do not count.
  * @param silent Hosts that were silent a lease ago; undefined = those that have expired have been
  * waited for.
+ * @throws {ProcessRunsError} A process that belongs to no mesh uses its logs.
  * @throws {ProtocolMismatchError} It does not speak the protocol of the mesh.
  * @throws {MeshMismatchError} Hosts run that it cannot run beside.
  * @throws {SilentHostsError} Such a host was not seen before, or has renewed its lease since.
@@ -97,6 +99,7 @@ export function requireTerms(
     readonly hostTtlMs: number;
   },
 ): void {
+  requireNoProcess(view);
   const [, highest] = terms.protocols;
   if (highest < identity.protocol) throw new ProtocolMismatchError(identity.protocol, highest);
   const unfit = records.hosts(view).flatMap((host) => {
@@ -112,6 +115,16 @@ export function requireTerms(
     throw new SilentHostsError(terms, unfit, hostTtlMs);
   }
   for (const host of hosts) leaveHost(view, host);
+}
+
+/**
+ * @param own The process that asks, where it belongs to no mesh itself.
+ * @throws {ProcessRunsError} Another process that belongs to no mesh uses the logs.
+ */
+export function requireNoProcess(view: RecordView, own?: string): void {
+  const found = records.process(view);
+  if (found === undefined || found.id === own || found.expiresMs <= view.nowMs) return;
+  throw new ProcessRunsError(found, found.expiresMs - view.nowMs);
 }
 
 /** Gives the mesh the lowest protocol of a host that joins where it is higher. */

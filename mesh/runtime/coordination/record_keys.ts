@@ -29,6 +29,8 @@ export const recordKeys = {
   examplesFrom: "examplesFrom",
   plan: "plan",
   reshard: "reshard",
+  /** The process that belongs to no mesh. */
+  process: "process",
   host: (host: string) => `${HOST_PREFIX}${host}`,
   history: (key: PlacedKey) => `${APART_PREFIX}history/${key}`,
 } as const;
@@ -47,6 +49,15 @@ export interface Counts {
   readonly generation: number;
 }
 
+/** A process that belongs to no mesh and uses the logs of this one. */
+export interface ProcessRecord {
+  readonly id: string;
+  readonly machine: string;
+  readonly pid: number;
+  /** When its lease ends, ms since the Unix epoch. */
+  readonly expiresMs: number;
+}
+
 /** The records of coordination, typed. The store holds JSON that only these functions write. */
 export const records = {
   identity: (view: RecordView) => view.get(recordKeys.identity) as MeshIdentity | undefined,
@@ -61,6 +72,7 @@ export const records = {
   reshard: (view: RecordView) => view.get(recordKeys.reshard) as ReshardRecord | undefined,
   host: (view: RecordView, host: string) =>
     view.get(recordKeys.host(host)) as HostRecord | undefined,
+  process: (view: RecordView) => view.get(recordKeys.process) as ProcessRecord | undefined,
   hosts: (view: RecordView): HostRecord[] =>
     view.entries(HOST_PREFIX).map(([, value]) => value as unknown as HostRecord),
   placement: (view: RecordView, key: PlacedKey): Placement =>

@@ -1,0 +1,121 @@
+/** One process without a mesh, another one beside it, and hosts. */
+import assert from "node:assert/strict";
+import { MemoryRecordStore } from "../../../mesh/adapters/memory/memory_record_store.ts";
+import { ProcessRunsError } from "../../../mesh/ports/coordination_errors.ts";
+import { RecordStoreUnavailableError } from "../../../mesh/ports/record_store.ts";
+import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
+import { json, recordKeys } from "../../../mesh/runtime/coordination/record_keys.ts";
+import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
+import { HostsRunError, OnlyProcess } from "../../../server/machine/only_process.ts";
+import { descriptionOf, meshSettings } from "../../mesh/placement/model.ts";
+
+const MINUTE_MS = 60_000;
+const settings = meshSettings({ shards: 1 });
+
+/** A store that can be away, and the processes that open it. */
+class Processes {
+  readonly clock;
+  readonly store;
+  readonly coordination;
+  readonly warnings: string[] = [];
+  readonly replaced: Error[] = [];
+  isAway = false;
+
+  constructor() {
+    const { clock, random } = new SimulatedMesh({ seed: 1 });
+    this.clock = clock;
+    this.store = new MemoryRecordStore(clock);
+    this.coordination = new Coordinator({
+      ...{ store: this.store, random },
+      ...{ hostTtlMs: MINUTE_MS, controlTtlMs: MINUTE_MS },
+    });
+  }
+
+  open(): Promise<OnlyProcess> {
+    const opening = OnlyProcess.open({
+      store: {
+        transact: async (rule, options) => {
+          if (this.isAway) throw new RecordStoreUnavailableError("the Redis", new Error("away"));
+          return await this.store.transact(rule, options);
+        },
+        watch: (since, timeoutMs) => this.store.watch(since, timeoutMs),
+        close: () => Promise.resolve(),
+      },
+      clock: this.clock,
+      onWarning: (warning) => this.warnings.push(warning),
+      onReplaced: (error) => this.replaced.push(error),
+    });
+    opening.catch(() => {});
+    return opening;
+  }
+
+  /** Writes the lease of a process that does not run here. */
+  async write(expiresMs: number): Promise<void> {
+    const process = { id: "other", machine: "m1", pid: 7, expiresMs };
+    await this.store.transact((view) => view.setQuietly(recordKeys.process, json(process)));
+  }
+}
+
+Deno.test("a second process is refused while the first renews its lease", async () => {
+  const processes = new Processes();
+  const first = await processes.open();
+  await processes.clock.advance(MINUTE_MS);
+  const second = processes.open();
+  await processes.clock.advance(10_000);
+  await assert.rejects(second, ProcessRunsError);
+  await first.close();
+  await (await processes.open()).close();
+  assert.equal(processes.warnings.length, 1, "a process that has ended is not waited for");
+  assert.deepEqual(processes.replaced, []);
+});
+
+Deno.test("a process waits for the lease of one that was killed, and says so", async () => {
+  const processes = new Processes();
+  await processes.write(processes.clock.nowMs() + 3_000);
+  const opening = processes.open();
+  await processes.clock.advance(2_999);
+  assert.match(processes.warnings[0], /process 7 on m1.*Stop it first.*3 s more.*This one waits/);
+  await assert.rejects(processes.coordination.open(settings).then(() => join(processes)), {
+    name: "ProcessRunsError",
+  });
+  await processes.clock.advance(1);
+  await (await opening).close();
+});
+
+Deno.test("a process that stood still stops where another one has the logs", async () => {
+  const processes = new Processes();
+  const process = await processes.open();
+  await processes.write(processes.clock.nowMs() + MINUTE_MS);
+  await processes.clock.advance(10_000);
+  assert.equal(processes.replaced.length, 1);
+  assert.match(processes.replaced[0].message, /process 7 on m1/);
+  await process.close();
+  await assert.rejects(join(processes), ProcessRunsError, "the lease of the other one stays");
+});
+
+Deno.test("hosts and one process refuse each other", async () => {
+  const processes = new Processes();
+  const process = await processes.open();
+  await assert.rejects(join(processes), ProcessRunsError);
+  await process.close();
+  await join(processes);
+  await assert.rejects(processes.open(), HostsRunError);
+});
+
+Deno.test("a store that is away for longer than a lease changes nothing", async () => {
+  const processes = new Processes();
+  const process = await processes.open();
+  processes.isAway = true;
+  await processes.clock.advance(MINUTE_MS);
+  processes.isAway = false;
+  await processes.clock.advance(10_000);
+  await assert.rejects(join(processes), ProcessRunsError);
+  await process.close();
+  assert.deepEqual(processes.replaced, []);
+});
+
+/** A host joins the mesh. */
+async function join({ coordination }: Processes): Promise<void> {
+  await coordination.open(settings);
+  await coordination.join(descriptionOf({ host: "a", incarnation: "a-1" }));
+}
