@@ -1,12 +1,14 @@
 /**
  * The actor of a gateway for the other gateways of its mesh: their consoles read its activity,
- * their erasures have it forget users, and their events find its rankings by user.
+ * their erasures have it forget users, and their events find its rankings.
  */
+import { UNLOGGED_ITEM } from "../mesh/ports/shared_rankings.ts";
 import type { ActorDefinition, Request } from "../mesh/runtime/actor.ts";
 import type { Activity, ActivitySeen } from "./console/activity.ts";
 import { forgetUser } from "./erasure/forget_user.ts";
 import type { GatewayMemory } from "./memory/gateway_memory.ts";
 import type { UserEvent, UserRanking } from "./memory/user_rankings.ts";
+import type { NamedRanking, RememberedRanking } from "./parts.ts";
 
 /** Asks a gateway for its newest rankings, events and refusals; none where it has no console. */
 export interface GetActivity extends Request<ActivitySeen> {
@@ -30,10 +32,16 @@ export interface FindRankings extends Request<readonly (readonly UserRanking[])[
   readonly withinMs: number;
 }
 
+/** Asks a gateway for the rankings that events name; the answer has one entry for each event. */
+export interface CheckRankings extends Request<readonly RememberedRanking[]> {
+  readonly kind: "checkRankings";
+  readonly events: readonly NamedRanking[];
+}
+
 /** Rankings that an answer has for an event: the log may lack the newest. */
 export const FOUND_MAX = 2;
 
-export type GatewayMessage = GetActivity | ForgetUser | FindRankings;
+export type GatewayMessage = GetActivity | ForgetUser | FindRankings | CheckRankings;
 
 /** The state of a gateway that others reach. */
 export interface GatewayState {
@@ -65,6 +73,8 @@ export function defineGatewayActor(
                 memory.servedBefore(event, message.withinMs, FOUND_MAX)
               ),
             );
+          case "checkRankings":
+            return context.reply(message, message.events.map((event) => remembered(event, memory)));
           case "forgetUser":
             forgetUser(message.user, memory, activity);
             return context.reply(message, undefined);
@@ -74,4 +84,12 @@ export function defineGatewayActor(
       },
     }),
   };
+}
+
+function remembered(
+  { rankingId, item }: NamedRanking,
+  { rankings }: GatewayMemory,
+): RememberedRanking {
+  const isUnlogged = rankings.check(rankingId, UNLOGGED_ITEM) === "shown";
+  return { lookup: rankings.check(rankingId, item), isUnlogged };
 }

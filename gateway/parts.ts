@@ -12,7 +12,7 @@ import type { EventLog } from "../mesh/ports/event_log.ts";
 import type { Attributes, ProfileKind, ProfileStore } from "../mesh/ports/profile_store.ts";
 import type { Random } from "../mesh/ports/random.ts";
 import type { HostSnapshotFailure } from "../mesh/ports/snapshot_failure.ts";
-import type { SharedRankings } from "../mesh/ports/shared_rankings.ts";
+import type { RankingLookup, SharedRankings } from "../mesh/ports/shared_rankings.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import type { Tracing } from "../mesh/ports/tracing.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
@@ -59,6 +59,29 @@ export interface OtherRankings {
     withinMs: number,
     budgetMs: number,
   ): Promise<readonly (readonly UserRanking[])[]>;
+  /**
+   * The rankings that events name, as the gateways remember them which answer as soon.
+   *
+   * @param budgetMs As above.
+   * @returns For each event; unknown where none of them remembers the ranking.
+   */
+  checkRankings(
+    events: readonly NamedRanking[],
+    budgetMs: number,
+  ): Promise<readonly RememberedRanking[]>;
+}
+
+/** The ranking and the item of an event. */
+export interface NamedRanking {
+  readonly rankingId: string;
+  readonly item: string;
+}
+
+/** A ranking of an event as a gateway remembers it. */
+export interface RememberedRanking {
+  readonly lookup: RankingLookup;
+  /** Whether the event log did not take it in time. */
+  readonly isUnlogged: boolean;
 }
 
 export interface GatewayParts {

@@ -9,9 +9,9 @@ import {
   type GatewayState,
 } from "../gateway/gateway_actor.ts";
 import type { UserEvent, UserRanking } from "../gateway/memory/user_rankings.ts";
-import type { OtherRankings } from "../gateway/parts.ts";
+import type { NamedRanking, OtherRankings, RememberedRanking } from "../gateway/parts.ts";
 import type { Counter } from "../mesh/ports/telemetry.ts";
-import type { Address } from "../mesh/runtime/actor.ts";
+import type { ActorRef, Address, AskOptions } from "../mesh/runtime/actor.ts";
 import { AskTimeoutError } from "../mesh/runtime/errors.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
 import { homeNodeOf, servingHostsOfMesh } from "./layout.ts";
@@ -21,7 +21,7 @@ const ASK_BUDGET_MS = 1_000;
 /** Longest time for the rankings of events, which wait for them, ms. */
 const FIND_BUDGET_MS_MAX = 200;
 /** Events of one such ask: the other gateway looks for all of them in one turn. */
-const FIND_EVENTS_MAX = 100;
+const FIND_MAX = 100;
 
 export class OtherGateways implements OtherRankings {
   readonly #mesh: Mesh;
@@ -33,8 +33,7 @@ export class OtherGateways implements OtherRankings {
     this.#mesh = mesh;
     this.#hosts = servingHostsOfMesh(configuration).filter((host) => host !== own);
     this.#finds = mesh.home.telemetry.counter("cairn_gateway_finds_total", {
-      help:
-        "Times that another gateway was asked for its rankings of users, by outcome: answered, " +
+      help: "Times that another gateway was asked for rankings of events, by outcome: answered, " +
         "late (the events no longer waited) or failed (it cannot be reached, or is overloaded).",
       labelNames: ["outcome"],
     });
@@ -64,23 +63,49 @@ export class OtherGateways implements OtherRankings {
     withinMs: number,
     budgetMs: number,
   ): Promise<readonly (readonly UserRanking[])[]> {
-    const findMs = Math.min(FIND_BUDGET_MS_MAX, budgetMs / 2);
-    const asked: Promise<readonly (readonly UserRanking[])[]>[] = [];
-    for (let i = 0; i < events.length; i += FIND_EVENTS_MAX) {
-      asked.push(this.#find(events.slice(i, i + FIND_EVENTS_MAX), withinMs, findMs));
-    }
-    return (await Promise.all(asked)).flat();
+    const found = await Promise.all(
+      chunksOf(events).map(async (events) => {
+        const answers = await this.#find(
+          (gateway, options) => gateway.ask({ kind: "findRankings", events, withinMs }, options),
+          budgetMs,
+        );
+        return events.map((_, i) =>
+          answers.flatMap((each) => each[i]).sort((a, b) => b.atMs - a.atMs)
+        );
+      }),
+    );
+    return found.flat();
   }
 
-  async #find(
-    events: readonly UserEvent[],
-    withinMs: number,
+  /** See {@link OtherRankings}. */
+  async checkRankings(
+    events: readonly NamedRanking[],
     budgetMs: number,
-  ): Promise<readonly (readonly UserRanking[])[]> {
-    const answers = await this.#ask(async (host) => {
+  ): Promise<readonly RememberedRanking[]> {
+    const checked = await Promise.all(
+      chunksOf(events).map(async (events) => {
+        const answers = await this.#find(
+          (gateway, options) => gateway.ask({ kind: "checkRankings", events }, options),
+          budgetMs,
+        );
+        return events.map((_, i): RememberedRanking =>
+          answers.map((each) => each[i]).find(({ lookup }) => lookup !== "unknown-ranking") ??
+            { lookup: "unknown-ranking", isUnlogged: false }
+        );
+      }),
+    );
+    return checked.flat();
+  }
+
+  /** Asks for rankings of events; returns the answers that come in time. */
+  #find<R>(
+    ask: (gateway: ActorRef<GatewayMessage>, options: AskOptions) => Promise<R>,
+    leftMs: number,
+  ): Promise<R[]> {
+    const budgetMs = Math.min(FIND_BUDGET_MS_MAX, leftMs / 2);
+    return this.#ask(async (host) => {
       try {
-        const message = { kind: "findRankings", events, withinMs } as const;
-        const found = await this.#refOf(host).ask(message, { budgetMs });
+        const found = await ask(this.#refOf(host), { budgetMs });
         this.#finds.add(1, { outcome: "answered" });
         return found;
       } catch (error) {
@@ -88,9 +113,6 @@ export class OtherGateways implements OtherRankings {
         throw error;
       }
     });
-    return events.map((_, i) =>
-      answers.flatMap((found) => found[i]).sort((a, b) => b.atMs - a.atMs)
-    );
   }
 
   #refOf(host: string) {
@@ -116,6 +138,11 @@ export async function shareGateway(
     servingHostsOfMesh(configuration)
       .map((host) => [gatewayAddress(host), homeNodeOf(host)] as const),
   );
+}
+
+function chunksOf<T>(all: readonly T[]): (readonly T[])[] {
+  const count = Math.ceil(all.length / FIND_MAX);
+  return Array.from({ length: count }, (_, i) => all.slice(i * FIND_MAX, (i + 1) * FIND_MAX));
 }
 
 function gatewayAddress(host: string): Address {

@@ -147,12 +147,13 @@ export class EventAcceptance {
       return this.#duplicate(event, await known.acceptedAtMs);
     }
 
-    const { served, unread } = ofOthers.get(event) ?? {};
+    const { served, unread, elsewhere } = ofOthers.get(event) ?? {};
     if (unread !== undefined) throw unread;
     const accepted = Promise.withResolvers<number>();
     let attribution: Attribution | undefined;
-    if (user === undefined) requireShown({ ...event, rankingId: named }, pointer, this.#parts);
-    else attribution = this.#unranked.attribute({ ...event, user, atMs }, served);
+    if (user === undefined) {
+      requireShown({ ...event, rankingId: named }, pointer, this.#parts, elsewhere?.lookup);
+    } else attribution = this.#unranked.attribute({ ...event, user, atMs }, served);
     const rankingId = attribution?.rankingId ?? named;
     memory.events.begin(eventId, event, accepted.promise);
     // It may become the negative of a later event that names no ranking.
@@ -175,7 +176,7 @@ export class EventAcceptance {
       if (group === undefined) pending.set(partition, [added]);
       else group.push(added);
     }
-    const unlogged = isUnlogged(rankingId, this.#parts);
+    const unlogged = elsewhere?.isUnlogged === true || isUnlogged(rankingId, this.#parts);
     const note = noteOn(this.#parts, event, attribution, { rankingId, atMs, unlogged });
     const acceptedAtMs = await accepted.promise;
     if (outcome.isDuplicate) return this.#duplicate(event, acceptedAtMs);

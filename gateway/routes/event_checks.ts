@@ -2,6 +2,7 @@
  * Checks of an event beyond its schema, and the problems of events that are refused.
  */
 import type { ActionRecord } from "../../records/event_record.ts";
+import type { RankingLookup } from "../../mesh/ports/shared_rankings.ts";
 import type { KnownEvent } from "../memory/recent_events.ts";
 import type { GatewayOptions } from "../options.ts";
 import type { GatewayParts } from "../parts.ts";
@@ -77,18 +78,23 @@ export function requireInBounds(
 /**
  * Requires that a ranking which the gateways remember showed the item.
  *
+ * @param elsewhere As another gateway remembers it, where one was asked.
  * @throws {ProblemError} `unknown-ranking` or `item-not-shown`.
  */
 export function requireShown(
   { eventId, rankingId, item }: Pick<ActionRecord, "eventId" | "rankingId" | "item">,
   base: string,
   { memory, options, sharedRankings }: GatewayParts,
+  elsewhere: RankingLookup = "unknown-ranking",
 ): void {
   if (options.unknownRankings === "accept") return;
-  const here = memory.rankings.check(rankingId, item);
-  const shown = here === "unknown-ranking" && sharedRankings !== undefined
-    ? sharedRankings.check(rankingId, item)
-    : here;
+  const lookups = [
+    memory.rankings.check(rankingId, item),
+    sharedRankings?.check(rankingId, item),
+    elsewhere,
+  ];
+  const shown = lookups.find((lookup) => lookup !== undefined && lookup !== "unknown-ranking") ??
+    "unknown-ranking";
   if (shown === "shown") return;
   const unknown = shown === "unknown-ranking";
   if (unknown && !memory.isComplete) return;

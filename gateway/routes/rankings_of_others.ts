@@ -2,8 +2,9 @@
  * Rankings of other gateways that the events of a request may belong to: the one that an event
  * names, or those that showed its item to its user.
  */
+import { UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import type { UserRanking } from "../memory/user_rankings.ts";
-import type { GatewayParts } from "../parts.ts";
+import type { GatewayParts, RememberedRanking } from "../parts.ts";
 import type { EventRequest } from "../schemas/events.ts";
 import type { CheckedEvent } from "./event_checks.ts";
 import { mayBeShared } from "./unlogged_rankings.ts";
@@ -17,6 +18,8 @@ interface RankingsOfEvent {
   readonly served: readonly UserRanking[];
   /** Why one of them cannot be read at the moment. */
   readonly unread?: Error | undefined;
+  /** The ranking that the event names, where this gateway and the server do not know it. */
+  readonly elsewhere?: RememberedRanking | undefined;
 }
 
 export class OtherRankingsLoader {
@@ -35,8 +38,9 @@ export class OtherRankingsLoader {
    * @param budgetMs Time that the request has left.
    */
   async load(checked: readonly CheckedEvent[], budgetMs: number): Promise<RankingsOfOthers> {
-    const { sharedRankings } = this.#parts;
+    const { sharedRankings, clock } = this.#parts;
     if (sharedRankings === undefined) return new Map();
+    const beganMs = clock.monotonicMs();
     const found = await this.#findOfOthers(checked, budgetMs);
     const needed = checked.flatMap((each) => {
       if (each.kind === "refused") return [];
@@ -47,10 +51,33 @@ export class OtherRankingsLoader {
     });
     if (needed.length === 0) return new Map();
     const unread = await sharedRankings.load(needed.flatMap(({ ids }) => ids));
-    return new Map(needed.map(({ event, served, ids }) => {
-      const [reason] = ids.flatMap((id) => unread.get(id) ?? []);
-      return [event, { served, unread: reason }];
-    }));
+    const reasonOf = (ids: readonly string[]) => ids.flatMap((id) => unread.get(id) ?? []).at(0);
+    const readable = needed.filter(({ ids }) => reasonOf(ids) === undefined);
+    const leftMs = budgetMs - (clock.monotonicMs() - beganMs);
+    const elsewhere = await this.#checkElsewhere(readable.map(({ event }) => event), leftMs);
+    return new Map(needed.map(({ event, served, ids }) => [
+      event,
+      { served, unread: reasonOf(ids), elsewhere: elsewhere.get(event) },
+    ]));
+  }
+
+  /** The rankings of events that would be refused for good, as other gateways remember them. */
+  async #checkElsewhere(
+    events: readonly EventRequest[],
+    leftMs: number,
+  ): Promise<ReadonlyMap<EventRequest, RememberedRanking>> {
+    const { otherGateways, memory, sharedRankings } = this.#parts;
+    if (otherGateways === undefined || !memory.isComplete || leftMs <= 0) return new Map();
+    const isUnknown = (id: string) =>
+      !memory.rankings.has(id) && sharedRankings?.check(id, UNLOGGED_ITEM) === "unknown-ranking";
+    const unknown = events.flatMap((event) => {
+      const { rankingId, item } = event;
+      return rankingId !== undefined && isUnknown(rankingId) ? [{ event, rankingId, item }] : [];
+    });
+    if (unknown.length === 0) return new Map();
+    const named = unknown.map(({ rankingId, item }) => ({ rankingId, item }));
+    const checked = await otherGateways.checkRankings(named, leftMs);
+    return new Map(unknown.map(({ event }, i) => [event, checked[i]]));
   }
 
   /** The rankings of other gateways that may have caused new events which name their user. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import { Activity } from "../../gateway/console/activity.ts";
 import {
   defineGatewayActor,
@@ -90,4 +91,20 @@ Deno.test("a gateway tells others which of its rankings showed an item to a user
     answer.map((found) => found.map(({ rankingId }) => rankingId)),
     [["r-10", "r-9"], ["r-11"], [], [], ["r-5", "r-4"], [], ["r-10"]],
   );
+});
+
+Deno.test("a gateway tells others how it remembers rankings", async () => {
+  const memory = new GatewayMemory(new VirtualClock({ startMs }), fixtureOptions);
+  const { actor, replies } = await actorOf({ memory });
+  memory.rankings.remember("r-1", [{ id: "a" }], startMs);
+  memory.rankings.remember("r-2", [{ id: "a" }, { id: UNLOGGED_ITEM }], startMs);
+  const events = [["r-0", "a"], ["r-1", "a"], ["r-1", "b"], ["r-2", "a"]]
+    .map(([rankingId, item]) => ({ rankingId, item }));
+  await actor.receive({ kind: "checkRankings", events } as unknown as GatewayMessage);
+  assert.deepEqual(replies, [[
+    { lookup: "unknown-ranking", isUnlogged: false },
+    { lookup: "shown", isUnlogged: false },
+    { lookup: "item-not-shown", isUnlogged: false },
+    { lookup: "shown", isUnlogged: true },
+  ]]);
 });

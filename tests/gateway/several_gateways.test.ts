@@ -6,13 +6,18 @@ import assert from "node:assert/strict";
 import { FOUND_MAX } from "../../gateway/gateway_actor.ts";
 import { RedisEventLog } from "../../mesh/adapters/redis/redis_event_log.ts";
 import { RedisSharedRankings } from "../../mesh/adapters/redis/redis_shared_rankings.ts";
-import { LOGGED_LATE_ITEM } from "../../mesh/ports/shared_rankings.ts";
+import { LOGGED_LATE_ITEM, UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import { newMesh, patientBudgets, withServers } from "../mesh/adapters/redis/servers.ts";
 import { gatewayFixture, json } from "./fixture.ts";
 
 interface Rejected {
   readonly status: string;
-  readonly problem?: { readonly status: number; readonly retryAfterSeconds?: number };
+  readonly unlogged?: true;
+  readonly problem?: {
+    readonly status: number;
+    readonly type?: string;
+    readonly retryAfterSeconds?: number;
+  };
 }
 
 const click = { eventId: "e1", rankingId: "r", item: "a", action: "click" };
@@ -48,6 +53,13 @@ await withServers((server) => {
                 events.map((event) => memory.servedBefore(event, withinMs, FOUND_MAX)),
               );
             },
+            checkRankings: (events) => {
+              const { rankings } = opened[2 - seed].gateway.memory;
+              return Promise.resolve(events.map(({ rankingId, item }) => ({
+                lookup: rankings.check(rankingId, item),
+                isUnlogged: rankings.check(rankingId, UNLOGGED_ITEM) === "shown",
+              })));
+            },
           },
         });
         const close = async () => {
@@ -73,6 +85,27 @@ await withServers((server) => {
     await one.rank("none", ["a"]);
     const late = await two.post("/v1/events", { ...click, eventId: "e3", rankingId: "none" });
     assert.equal((await json(late)).accepted, 1, "it was answered meanwhile");
+  });
+
+  test("an event that overtakes its ranking is accepted", async ([one, two]) => {
+    one.memory.rankings.remember("r", [{ id: "a" }, { id: UNLOGGED_ITEM }], 0);
+    one.memory.rankings.remember("late", [{ id: "a" }], 0); // its key has expired
+    const sent = [
+      click,
+      { ...click, eventId: "e2", rankingId: "late" },
+      { ...click, eventId: "e3", item: "z" },
+      { ...click, eventId: "e4", rankingId: "none" },
+    ];
+    const { events } = await json(two.post("/v1/events", sent));
+    assert.deepEqual(
+      events.map(({ status, unlogged, problem }: Rejected) => [status, unlogged, problem?.type]),
+      [
+        ["accepted", true, undefined],
+        ["accepted", undefined, undefined],
+        ["rejected", undefined, "/problems/item-not-shown"],
+        ["rejected", undefined, "/problems/unknown-ranking"],
+      ],
+    );
   });
 
   test(

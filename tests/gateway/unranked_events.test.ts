@@ -330,6 +330,7 @@ function besideOthers(options: Partial<GatewayOptions> = {}) {
       close() {},
     },
     otherGateways: {
+      checkRankings: () => assert.fail("no event names its ranking"),
       findRankings(events, _withinMs, budgetMs) {
         budgetsMs.push(budgetMs);
         finds.push(events.map(({ user }) => user));

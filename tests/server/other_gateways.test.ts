@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { FindRankings } from "../../gateway/gateway_actor.ts";
+import type { CheckRankings, FindRankings } from "../../gateway/gateway_actor.ts";
 import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
 import type { AskOptions } from "../../mesh/runtime/actor.ts";
 import { ActorFailedError, AskTimeoutError } from "../../mesh/runtime/errors.ts";
@@ -80,4 +80,31 @@ Deno.test("other gateways have 200 ms, and at most half of the time until the ev
   });
   for (const leftMs of [10_000, 400, 90]) await others.findRankings([event(0)], 60_000, leftMs);
   assert.deepEqual(budgets, [200, 200, 45]);
+});
+
+Deno.test("a ranking of an event is as a gateway says that remembers it", async () => {
+  const remembers = (...known: string[]) => (asked: unknown) =>
+    (asked as CheckRankings).events.map(({ rankingId }) => ({
+      lookup: known.includes(rankingId) ? "shown" : "unknown-ranking",
+      isUnlogged: known.length === 1,
+    }));
+  const { others } = othersOf(
+    remembers("r-1"),
+    () => {
+      throw new ActorFailedError("gateway/edge-3", "no link");
+    },
+    remembers("r-1", "r-150"),
+  );
+  const events = Array.from({ length: 250 }, (_, i) => ({ rankingId: `r-${i}`, item: "a" }));
+  const checked = await others.checkRankings(events, 1_000);
+  const shown = events.map(({ rankingId }, i) => ({ rankingId, ...checked[i] }))
+    .filter(({ lookup }) => lookup === "shown");
+  assert.deepEqual(shown, [
+    { rankingId: "r-1", lookup: "shown", isUnlogged: true },
+    { rankingId: "r-150", lookup: "shown", isUnlogged: false },
+  ]);
+  const { others: none } = othersOf();
+  assert.deepEqual(await none.checkRankings(events.slice(0, 1), 1_000), [
+    { lookup: "unknown-ranking", isUnlogged: false },
+  ]);
 });
