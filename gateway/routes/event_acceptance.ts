@@ -255,14 +255,12 @@ export class EventAcceptance {
       for (const event of group) this.#accept(partition, event);
       return;
     }
-    const sent = group.flatMap(onceRecords);
-    const records = sent.map(({ record }) => record);
+    const records = group.map(onceRecord);
     const needed = group.flatMap(({ isOfOthers, record }) => isOfOthers ? record.rankingId : []);
     const outcomes = sharedRankings === undefined || needed.length === 0
       ? await eventLog.appendOnce(partition, records)
       : await sharedRankings.appendOnce(partition, records, needed);
-    sent.forEach(({ event }, i) => {
-      if (event === undefined) return; // a ranking, of the event behind it
+    group.forEach((event, i) => {
       const { accepted, record, pointer } = event;
       const outcome = outcomes[i];
       const { acceptedAtMs } = outcome;
@@ -303,18 +301,18 @@ function needsRanking(attribution: Attribution): attribution is NeededRanking {
 }
 
 /**
- * The records of an event. The ranking that is made of it is known by the event's id too: where
- * another gateway has accepted the event, the log has that gateway's ranking.
+ * The record of an event, and before it the ranking that is made of it: where another gateway has
+ * accepted the event, the log has that gateway's ranking and gets none.
  */
-function onceRecords(event: NewEvent): { readonly record: OnceRecord; event?: NewEvent }[] {
-  const { record: { eventId, acceptedAtMs }, impression } = event;
-  const common = { content: contentText(event.event), acceptedAtMs };
-  const bytes = encodeStampable(event.record);
-  const action = { id: eventId, bytes, endsWithTime: true, ...common };
-  if (impression === undefined) return [{ record: action, event }];
-  // The ids of clients have no control characters.
-  const ranking = { id: `${eventId}\0ranking`, bytes: impression, endsWithTime: false, ...common };
-  return [{ record: ranking }, { record: action, event }];
+function onceRecord({ record, event, impression }: NewEvent): OnceRecord {
+  return {
+    id: record.eventId,
+    before: impression,
+    bytes: encodeStampable(record),
+    content: contentText(event),
+    acceptedAtMs: record.acceptedAtMs,
+    endsWithTime: true,
+  };
 }
 
 function actionRecord(

@@ -45,6 +45,8 @@ export type ListenerHaste = "soon";
 export interface OnceRecord {
   /** Absent = the record is new whenever it is sent, and is not remembered. */
   readonly id?: string;
+  /** A record that is appended just before it, where it is new. */
+  readonly before?: Uint8Array | undefined;
   readonly bytes: Uint8Array;
   /** Two records of one id are the same if their contents are. */
   readonly content: string;

@@ -197,16 +197,18 @@ export class LogState {
     const target = partitionOf(this.#partitions, partition);
     const refused = this.#refusesOnce(partition);
     if (refused !== undefined) return refused;
-    const full = this.#full(records.map(({ bytes }) => bytes), bytesMax);
+    const full = this.#full(records.flatMap(recordsOf), bytesMax);
     if (full !== undefined) return full;
     const added: Uint8Array[] = [];
-    const kept = records.map(({ id, content, acceptedAtMs, token, bytes, endsWithTime }) => {
+    const kept = records.map((record) => {
+      const { id, content, acceptedAtMs, token, bytes, endsWithTime } = record;
       const found = this.#ids.find(id);
       if (found !== undefined) return found;
       const atMs = endsWithTime ? this.#nextTime(target, acceptedAtMs) : acceptedAtMs;
       const entry = { content, acceptedAtMs: atMs, token };
       this.#ids.add(id, entry);
-      added.push(endsWithTime ? endingWith(bytes, atMs) : bytes);
+      const stamped = endsWithTime ? endingWith(bytes, atMs) : bytes;
+      added.push(...recordsOf({ ...record, bytes: stamped }));
       return entry;
     });
     this.#add(partition, added, true);
@@ -376,6 +378,11 @@ function emptyPartition(acceptedAtMs = -1): Partition {
     acceptedAtMs,
     listeners: new Listeners<[isUrgent: boolean]>(),
   };
+}
+
+/** A record and the one before it. */
+function recordsOf({ before, bytes }: OnceRecord): Uint8Array[] {
+  return before === undefined ? [bytes] : [before, bytes];
 }
 
 /** A copy of a record that ends with its acceptance time. */

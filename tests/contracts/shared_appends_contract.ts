@@ -72,6 +72,21 @@ export function sharedAppendsContract(test: ContractTest): void {
     ]);
   });
 
+  test("a record before another is appended with it, once, and not with an earlier one", async ({ log }) => {
+    if (!log.appendOnce) return;
+    const withBefore = (id: string) => ({ ...at(id, 7), before: text(`before ${id}`) });
+    await log.appendOnce(0, [once("a")]);
+    assert.deepEqual(await log.appendOnce(0, [{ ...once("a"), before: text("none") }]), [
+      earlierAt(7),
+    ]);
+    const added = await log.appendOnce(0, [withBefore("b"), once("c")]);
+    assert.deepEqual(added.map(({ kind }) => kind), ["appended", "appended"]);
+    const again = await log.appendOnce(0, [withBefore("b"), withBefore("b")]);
+    assert.deepEqual(again.map(({ kind }) => kind), ["earlier", "earlier"]);
+    const records = await readAll(log, 0);
+    assert.deepEqual([records.length, records[1]], [4, "1:before b"]);
+  });
+
   test("a record is appended again once the log has forgotten its id", async ({ log }) => {
     if (!log.appendOnce) return;
     assert.deepEqual(await log.appendOnce(0, [once("a")]), [appendedAt(7)]);

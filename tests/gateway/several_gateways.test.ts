@@ -234,6 +234,16 @@ await withServers((server) => {
     assert.equal(await rankingOf(two, "e6"), undefined, "its ranking is too old");
   });
 
+  test("a repeated event of a user leaves no ranking where the first one went to a served one", async ([one, two]) => {
+    await one.post("/v1/rank", { user: "u", rankingId: "r", candidates: [{ id: "a" }] });
+    const event = { eventId: "e", user: "u", item: "a", action: "click" };
+    assert.equal((await json(one.post("/v1/events", event))).accepted, 1);
+    const logged = await one.logged();
+    one.memory.forget("u"); // as after the time within which rankings count
+    assert.equal((await json(two.post("/v1/events", event))).duplicates, 1);
+    assert.deepEqual(await one.logged(), logged);
+  });
+
   test("a positive event of a user does not go to a ranking that the log of the other gateway lacks", async ([one, two]) => {
     const { ranker } = one;
     ranker.script = (rank) => ({ ...ranker.inOrder(rank), unlogged: true });

@@ -181,7 +181,9 @@ function sharedLog() {
         ? { kind: "appended", acceptedAtMs }
         : { kind: "earlier", isSame: before.content === record.content, acceptedAtMs };
     });
-    const added = sent.filter((_, i) => outcomes[i].kind === "appended").map(({ bytes }) => bytes);
+    const added = sent.filter((_, i) => outcomes[i].kind === "appended").flatMap((record) =>
+      record.before === undefined ? [record.bytes] : [record.before, record.bytes]
+    );
     if (added.length > 0) await eventLog.append(partition, added);
     return outcomes;
   };

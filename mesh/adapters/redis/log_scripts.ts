@@ -112,7 +112,8 @@ return {'OK', string.format('%d', first), string.format('%d', held)}
  *
  * KEYS: runs, log, stream, urgent, needed keys. ARGV: run id, partition, limit of bytes, time to
  * keep ids in ms, prefix of their keys, and for each record its id or '', its acceptance time, the
- * digest of its content, its token, '1' where its bytes end with the time, and its bytes.
+ * digest of its content, its token, '1' where its bytes end with the time, the record before it or
+ * '', and its bytes.
  *
  * A new record that ends with a time not above `accepted:p` gets the next time. Returns for each
  * record the value under its id, `content time token`; the token tells whether it was stored now.
@@ -134,15 +135,21 @@ for i = 5, #KEYS do
   if redis.call('EXISTS', KEYS[i]) == 0 then return {'MISSING', KEYS[i]} end
 end
 local bytes = 0
-for i = 11, #ARGV, 6 do bytes = bytes + #ARGV[i] end
+for i = 11, #ARGV, 7 do bytes = bytes + #ARGV[i] + #ARGV[i + 1] end
 if held + bytes > tonumber(ARGV[3]) then return {'FULL', string.format('%d', held)} end
 local values = {}
 bytes = 0
-for i = 6, #ARGV, 6 do
+local function add(record)
+  redis.call('XADD', stream, string.format('%d-%d', next + 1, total), 'r', record)
+  next = next + 1
+  total = total + #record
+  bytes = bytes + #record
+end
+for i = 6, #ARGV, 7 do
   local key = prefix .. ARGV[i]
   local value = ARGV[i] ~= '' and redis.call('GET', key)
   if not value then
-    local at, record = tonumber(ARGV[i + 1]), ARGV[i + 5]
+    local at, record = tonumber(ARGV[i + 1]), ARGV[i + 6]
     if ARGV[i + 4] == '1' then
       if at <= newest then at = newest + ${ACCEPTANCE_STEP_MS} end
       newest = at
@@ -150,10 +157,8 @@ for i = 6, #ARGV, 6 do
     end
     value = ARGV[i + 2] .. ' ' .. string.format('%.17g', at) .. ' ' .. ARGV[i + 3]
     if ARGV[i] ~= '' then redis.call('SET', key, value, 'PX', ARGV[4]) end
-    redis.call('XADD', stream, string.format('%d-%d', next + 1, total), 'r', record)
-    next = next + 1
-    total = total + #record
-    bytes = bytes + #record
+    if ARGV[i + 5] ~= '' then add(ARGV[i + 5]) end
+    add(record)
   end
   table.insert(values, value)
 end

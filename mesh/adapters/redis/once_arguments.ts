@@ -11,10 +11,21 @@ export class OnceArguments {
   readonly #token: string;
 
   /** @param token Tells this sending from all others, also of other processes. */
-  constructor({ id, bytes, content, acceptedAtMs, endsWithTime }: OnceRecord, token: string) {
+  constructor(
+    { id, before, bytes, content, acceptedAtMs, endsWithTime }: OnceRecord,
+    token: string,
+  ) {
     this.#digest = digest(content);
     this.#token = token;
-    this.values = [id ?? "", acceptedAtMs, this.#digest, token, endsWithTime ? 1 : 0, bytes];
+    this.values = [
+      id ?? "",
+      acceptedAtMs,
+      this.#digest,
+      token,
+      endsWithTime ? 1 : 0,
+      before ?? "",
+      bytes,
+    ];
   }
 
   /** The outcome by the value under the id, `content time token`. */
