@@ -154,8 +154,10 @@ export class RedisSharedRankings implements SharedRankings {
     const missing = ids.filter((id) => !asked.get(id)?.length && !this.#unshared.has(id));
     const reason = missing.length > 0 && await this.#reasonToAwait();
     for (const [id, hashes = new Uint32Array()] of asked) {
+      // A later look may have found it meanwhile.
+      const newest = hashes.length > 0 ? hashes : this.#loaded.get(id) ?? hashes;
       this.#loaded.delete(id);
-      this.#loaded.set(id, hashes);
+      this.#loaded.set(id, newest);
     }
     for (const id of this.#loaded.keys()) {
       if (this.#loaded.size <= Math.max(LOADED_MAX, asked.size)) break;
