@@ -5,23 +5,34 @@
 import { hostname } from "node:os";
 import type { Clock, Timer } from "../../mesh/ports/clock.ts";
 import { ProcessRunsError } from "../../mesh/ports/coordination_errors.ts";
-import type { RecordStore, RecordView } from "../../mesh/ports/record_store.ts";
-import { requireNoProcess } from "../../mesh/runtime/coordination/host_rules.ts";
-import { json, recordKeys, records } from "../../mesh/runtime/coordination/record_keys.ts";
+import {
+  RecordsLostError,
+  type RecordStore,
+  type RecordView,
+} from "../../mesh/ports/record_store.ts";
+import { requireNoProcess, runningProcess } from "../../mesh/runtime/coordination/host_rules.ts";
+import {
+  json,
+  PROCESS_LEASE_MS,
+  recordKeys,
+  records,
+} from "../../mesh/runtime/coordination/record_keys.ts";
 
-/** Length of the lease, ms: a process that is killed delays its next start by as much. */
-const LEASE_MS = 5_000;
+/** The same for all attempts of a start: a lost answer may leave its lease. */
+const RUN_ID = crypto.randomUUID();
 /** Renewals in the length of a lease. */
 const RENEWALS = 3;
 
 export interface OnlyProcessOptions {
-  /** The records of the mesh under whose name the logs are; the process closes it. */
-  readonly store: RecordStore;
+  /** Opens the records of the mesh under whose name the logs are. */
+  readonly openStore: () => RecordStore;
   readonly clock: Clock;
   /** Takes why the start waits. */
   readonly onWarning: (warning: string) => void;
   /** Another process or a host writes the logs now: this process must stop. */
   readonly onReplaced: (error: Error) => void;
+  /** Tells this run of the process from others. Default: an id of its own. */
+  readonly id?: string;
 }
 
 /** Hosts of a mesh run, and one process was to use its logs. */
@@ -40,13 +51,16 @@ export class HostsRunError extends Error {
 
 export class OnlyProcess {
   readonly #options: OnlyProcessOptions;
-  readonly #process = { id: crypto.randomUUID(), machine: hostname(), pid: Deno.pid };
+  readonly #process;
+  #store: RecordStore;
   #timer: Timer | undefined;
   #renewal: Promise<void> = Promise.resolve();
   #closed = false;
 
   private constructor(options: OnlyProcessOptions) {
     this.#options = options;
+    this.#process = { id: options.id ?? RUN_ID, machine: hostname(), pid: Deno.pid };
+    this.#store = options.openStore();
   }
 
   /**
@@ -60,7 +74,7 @@ export class OnlyProcess {
     try {
       await opened.#takeWhenFree();
     } catch (error) {
-      await options.store.close();
+      await opened.#store.close();
       throw error;
     }
     opened.#renewLater();
@@ -72,11 +86,10 @@ export class OnlyProcess {
     this.#closed = true;
     this.#timer?.cancel();
     await this.#renewal;
-    const { store } = this.#options;
-    await store.transact((view) => {
+    await this.#store.transact((view) => {
       if (records.process(view)?.id === this.#process.id) this.#write(view, 0);
     }).catch(() => {});
-    await store.close();
+    await this.#store.close();
   }
 
   async #takeWhenFree(): Promise<void> {
@@ -92,23 +105,34 @@ export class OnlyProcess {
   }
 
   async #take(): Promise<void> {
-    await this.#options.store.transact((view) => {
-      const running = records.hosts(view).filter(({ expiresMs }) => expiresMs > view.nowMs);
-      if (running.length > 0) {
-        const endMs = Math.max(...running.map(({ expiresMs }) => expiresMs));
-        throw new HostsRunError(running.map(({ host }) => host), endMs - view.nowMs);
-      }
-      requireNoProcess(view, this.#process.id);
-      this.#write(view, view.nowMs + LEASE_MS);
+    await this.#store.transact((view) => {
+      if (runningProcess(view)?.id !== this.#process.id) this.#requireNoOther(view);
+      this.#write(view, view.nowMs + PROCESS_LEASE_MS);
     });
+  }
+
+  /** While its lease lasts no other has begun. */
+  #requireNoOther(view: RecordView): void {
+    const running = records.hosts(view).filter(({ expiresMs }) => expiresMs > view.nowMs);
+    if (running.length > 0) {
+      const endMs = Math.max(...running.map(({ expiresMs }) => expiresMs));
+      throw new HostsRunError(running.map(({ host }) => host), endMs - view.nowMs);
+    }
+    requireNoProcess(view, this.#process.id);
   }
 
   #write(view: RecordView, expiresMs: number): void {
     view.setQuietly(recordKeys.process, json({ ...this.#process, expiresMs }));
   }
 
+  /** A store that has seen newer records takes no others. */
+  async #openAgain(): Promise<void> {
+    await this.#store.close();
+    this.#store = this.#options.openStore();
+  }
+
   #renewLater(): void {
-    this.#timer = this.#options.clock.schedule(LEASE_MS / RENEWALS, () => {
+    this.#timer = this.#options.clock.schedule(PROCESS_LEASE_MS / RENEWALS, () => {
       this.#renewal = this.#renew();
     });
   }
@@ -120,7 +144,8 @@ export class OnlyProcess {
       if (error instanceof ProcessRunsError || error instanceof HostsRunError) {
         return this.#options.onReplaced(error);
       }
-      // The server is away, which the logs say.
+      // Otherwise the server is away, which the logs say.
+      if (error instanceof RecordsLostError) await this.#openAgain();
     }
     if (!this.#closed) this.#renewLater();
   }

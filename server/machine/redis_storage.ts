@@ -138,8 +138,12 @@ export async function openRedisStores(
     (server) => Promise.resolve(server.close()),
   );
   if (isOnlyProcess) {
-    const store = new RedisRecordStore(server);
-    const lease = await OnlyProcess.open({ store, clock: new DenoClock(), onWarning, onReplaced });
+    const lease = await OnlyProcess.open({
+      openStore: () => new RedisRecordStore(server),
+      clock: new DenoClock(),
+      onWarning,
+      onReplaced,
+    });
     opened.adopt(lease, (lease) => lease.close());
   }
   const { warnings, maxmemoryBytes } = server.facts;

@@ -139,6 +139,7 @@ async function openRedis(
     knownMs,
   });
   makeDirectory(path);
+  const blobs = await blobsOf(path, s3);
   const stores = await openRedisStores(redis, {
     isOnlyProcess,
     onWarning,
@@ -149,7 +150,7 @@ async function openRedis(
   return {
     ...others,
     ...(sharesRankings && { sharedRankings }),
-    blobs: await blobsOf(path, s3),
+    blobs,
     shared: { path, redis, ...(s3 && { s3 }), examples: undefined },
   };
 }

@@ -26,7 +26,15 @@ import {
 } from "../../ports/coordination_errors.ts";
 import type { RecordView } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
-import { json, raiseCounts, recordKeys, records, runOf } from "./record_keys.ts";
+import {
+  json,
+  PROCESS_LEASE_MS,
+  type ProcessRecord,
+  raiseCounts,
+  recordKeys,
+  records,
+  runOf,
+} from "./record_keys.ts";
 
 /** Lengths of the leases. */
 export interface LeaseOptions {
@@ -122,9 +130,17 @@ export function requireTerms(
  * @throws {ProcessRunsError} Another process that belongs to no mesh uses the logs.
  */
 export function requireNoProcess(view: RecordView, own?: string): void {
-  const found = records.process(view);
-  if (found === undefined || found.id === own || found.expiresMs <= view.nowMs) return;
+  const found = runningProcess(view);
+  if (found === undefined || found.id === own) return;
   throw new ProcessRunsError(found, found.expiresMs - view.nowMs);
+}
+
+/** The process that belongs to no mesh and whose lease lasts. */
+export function runningProcess(view: RecordView): ProcessRecord | undefined {
+  const found = records.process(view);
+  const leftMs = (found?.expiresMs ?? 0) - view.nowMs;
+  // A lease that lasts longer is from before the store's clock was set back.
+  return leftMs > 0 && leftMs <= PROCESS_LEASE_MS ? found : undefined;
 }
 
 /** Gives the mesh the lowest protocol of a host that joins where it is higher. */

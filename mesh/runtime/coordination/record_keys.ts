@@ -49,6 +49,9 @@ export interface Counts {
   readonly generation: number;
 }
 
+/** Length of the lease of a process that belongs to no mesh, ms. */
+export const PROCESS_LEASE_MS = 5_000;
+
 /** A process that belongs to no mesh and uses the logs of this one. */
 export interface ProcessRecord {
   readonly id: string;

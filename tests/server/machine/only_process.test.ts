@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { MemoryRecordStore } from "../../../mesh/adapters/memory/memory_record_store.ts";
 import { ProcessRunsError } from "../../../mesh/ports/coordination_errors.ts";
-import { RecordStoreUnavailableError } from "../../../mesh/ports/record_store.ts";
+import { RecordsLostError, RecordStoreUnavailableError } from "../../../mesh/ports/record_store.ts";
 import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
 import { json, recordKeys } from "../../../mesh/runtime/coordination/record_keys.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
@@ -20,6 +20,8 @@ class Processes {
   readonly warnings: string[] = [];
   readonly replaced: Error[] = [];
   isAway = false;
+  /** Thrown once in place of the next transaction. */
+  lost: RecordsLostError | undefined;
 
   constructor() {
     const { clock, random } = new SimulatedMesh({ seed: 1 });
@@ -33,14 +35,18 @@ class Processes {
 
   open(): Promise<OnlyProcess> {
     const opening = OnlyProcess.open({
-      store: {
+      id: crypto.randomUUID(),
+      openStore: () => ({
         transact: async (rule, options) => {
+          const lost = this.lost;
+          this.lost = undefined;
+          if (lost !== undefined) throw lost;
           if (this.isAway) throw new RecordStoreUnavailableError("the Redis", new Error("away"));
           return await this.store.transact(rule, options);
         },
         watch: (since, timeoutMs) => this.store.watch(since, timeoutMs),
         close: () => Promise.resolve(),
-      },
+      }),
       clock: this.clock,
       onWarning: (warning) => this.warnings.push(warning),
       onReplaced: (error) => this.replaced.push(error),
@@ -85,8 +91,8 @@ Deno.test("a process waits for the lease of one that was killed, and says so", a
 Deno.test("a process that stood still stops where another one has the logs", async () => {
   const processes = new Processes();
   const process = await processes.open();
-  await processes.write(processes.clock.nowMs() + MINUTE_MS);
-  await processes.clock.advance(10_000);
+  await processes.write(processes.clock.nowMs() + 5_000);
+  await processes.clock.advance(4_000);
   assert.equal(processes.replaced.length, 1);
   assert.match(processes.replaced[0].message, /process 7 on m1/);
   await process.close();
@@ -100,6 +106,36 @@ Deno.test("hosts and one process refuse each other", async () => {
   await process.close();
   await join(processes);
   await assert.rejects(processes.open(), HostsRunError);
+});
+
+Deno.test("a clock that was set back stops no process, and delays no start", async () => {
+  const processes = new Processes();
+  await processes.coordination.open(settings);
+  const run = { host: "a", incarnation: "a-1" };
+  await processes.coordination.join(descriptionOf(run));
+  await processes.clock.advance(2 * MINUTE_MS);
+  const process = await processes.open(); // the host was killed long ago
+  await processes.store.transact((view) => {
+    const host = view.get(recordKeys.host("a")) as object;
+    view.setQuietly(recordKeys.host("a"), json({ ...host, expiresMs: view.nowMs + 3_600_000 }));
+  });
+  await processes.clock.advance(MINUTE_MS);
+  assert.deepEqual(processes.replaced, []);
+  await process.close();
+
+  const others = new Processes();
+  await others.write(others.clock.nowMs() + 3_600_000);
+  await (await others.open()).close();
+  assert.deepEqual(others.warnings, []);
+});
+
+Deno.test("a process whose records were lost takes its lease again", async () => {
+  const processes = new Processes();
+  const process = await processes.open();
+  processes.lost = new RecordsLostError("the Redis", 7, 0);
+  await processes.clock.advance(MINUTE_MS);
+  await assert.rejects(join(processes), ProcessRunsError);
+  await process.close();
 });
 
 Deno.test("a store that is away for longer than a lease changes nothing", async () => {
