@@ -88,13 +88,9 @@ export function requireShown(
   elsewhere: RankingLookup = "unknown-ranking",
 ): void {
   if (options.unknownRankings === "accept") return;
-  const lookups = [
-    memory.rankings.check(rankingId, item),
-    sharedRankings?.check(rankingId, item),
-    elsewhere,
-  ];
-  const shown = lookups.find((lookup) => lookup !== undefined && lookup !== "unknown-ranking") ??
-    "unknown-ranking";
+  let shown = memory.rankings.check(rankingId, item);
+  if (shown === "unknown-ranking") shown = sharedRankings?.check(rankingId, item) ?? shown;
+  if (shown === "unknown-ranking") shown = elsewhere;
   if (shown === "shown") return;
   const unknown = shown === "unknown-ranking";
   if (unknown && !memory.isComplete) return;

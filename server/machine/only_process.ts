@@ -118,7 +118,7 @@ export class OnlyProcess {
       const endMs = Math.max(...running.map(({ expiresMs }) => expiresMs));
       throw new HostsRunError(running.map(({ host }) => host), endMs - view.nowMs);
     }
-    requireNoProcess(view, this.#process.id);
+    requireNoProcess(view);
   }
 
   #write(view: RecordView, expiresMs: number): void {

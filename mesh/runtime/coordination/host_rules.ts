@@ -125,13 +125,10 @@ export function requireTerms(
   for (const host of hosts) leaveHost(view, host);
 }
 
-/**
- * @param own The process that asks, where it belongs to no mesh itself.
- * @throws {ProcessRunsError} Another process that belongs to no mesh uses the logs.
- */
-export function requireNoProcess(view: RecordView, own?: string): void {
+/** @throws {ProcessRunsError} A process that belongs to no mesh uses the logs. */
+export function requireNoProcess(view: RecordView): void {
   const found = runningProcess(view);
-  if (found === undefined || found.id === own) return;
+  if (found === undefined) return;
   throw new ProcessRunsError(found, found.expiresMs - view.nowMs);
 }
 
