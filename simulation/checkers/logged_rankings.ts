@@ -4,14 +4,15 @@
  *
  *     ∀ answer "accepted" or "duplicate" without `unlogged` for event e on ranking r:
  *         at the end of the run the event log has r, or a fail-over has lost e
- *     ∀ such answer "accepted": r was appended before e
+ *     ∀ such answer "accepted": r was appended before the record of e that the answer names by its
+ *         acceptedAtMs
  *     ∀ two records of rankings of one id: a fail-over has lost one of the id's records
  *
  * So clients are told of each event on a ranking that is lost, or the ranking is logged again, and
- * no number of events is too large for the joiner to hold until then. The promise is not made where
- * events on unknown rankings are accepted. A gateway
- * that appends a lost ranking again does not know whether its client, which had no answer, has sent
- * the id to another one since.
+ * no number of events is too large for the joiner to hold until then. An event whose id was
+ * forgotten may have earlier records, whose answers are lost. The promise is not made where events
+ * on unknown rankings are accepted. A gateway that appends a lost ranking again does not know
+ * whether its client, which had no answer, has sent the id to another one since.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { EventRecord } from "../../records/event_record.ts";
@@ -21,6 +22,7 @@ import { decodedEvents } from "./decoded_records.ts";
 interface EventAnswer {
   readonly eventId?: string;
   readonly status: string;
+  readonly acceptedAtMs?: number;
   readonly unlogged?: boolean;
 }
 
@@ -28,6 +30,7 @@ interface EventAnswer {
 interface Logged {
   readonly offset: number;
   readonly id: string;
+  readonly acceptedAtMs: number;
   /** Number of its append among all partitions. */
   readonly index: number;
 }
@@ -48,7 +51,7 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
   let records = 0;
   /** The ranking of each event that is to be learned from. */
   const learned = new Map<string, string>();
-  /** Events that were accepted as such. */
+  /** Ids and acceptance times of events that were accepted as such. */
   const accepted = new Set<string>();
   /** Ids of rankings and events that the log has, and of those that it has lost. */
   const present = new Set<string>();
@@ -62,7 +65,8 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
       decodedEvents(appended).forEach((record, i) => {
         const id = idOf(record);
         if (id === undefined) return;
-        ids.push({ offset: firstOffset + i, id, index: records++ });
+        const { acceptedAtMs } = record;
+        ids.push({ offset: firstOffset + i, id, acceptedAtMs, index: records++ });
         if (record.kind === "impression" && present.has(id) && !lost.has(id)) {
           context.fail(`the event log has the ranking ${record.rankingId} twice`);
         }
@@ -83,25 +87,25 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
           .map(({ eventId, rankingId }) => [eventId, rankingId]),
       );
       const { events = [] } = body as { readonly events?: readonly EventAnswer[] };
-      for (const { eventId = "", status, unlogged } of events) {
+      for (const { eventId = "", status, acceptedAtMs, unlogged } of events) {
         const rankingId = sent.get(eventId);
         const isTaken = status === "accepted" || status === "duplicate";
         if (rankingId === undefined || !isTaken) continue;
         if (unlogged) learned.delete(eventId);
         else learned.set(eventId, rankingId);
-        if (status === "accepted" && !unlogged) accepted.add(eventId);
+        if (status === "accepted" && !unlogged) accepted.add(`e ${eventId} ${acceptedAtMs}`);
       }
     },
     atEnd() {
-      const first = new Map<string, number>();
       const all = [...logged.values()].flat().toSorted((a, b) => a.index - b.index);
-      for (const { id, index } of all) if (!first.has(id)) first.set(id, index);
+      const byId = Map.groupBy(all, ({ id }) => id);
       for (const [eventId, rankingId] of learned) {
-        const event = first.get(`e ${eventId}`);
-        const ranking = first.get(`r ${rankingId}`);
-        if (event === undefined) continue;
-        const isBehind = ranking !== undefined && ranking > event;
-        if (ranking !== undefined && !(isBehind && accepted.has(eventId))) continue;
+        const events = byId.get(`e ${eventId}`);
+        if (events === undefined) continue;
+        const [ranking] = byId.get(`r ${rankingId}`) ?? [];
+        const event = events.find(({ id, acceptedAtMs }) => accepted.has(`${id} ${acceptedAtMs}`));
+        const isBehind = event !== undefined && event.index < (ranking?.index ?? -1);
+        if (ranking !== undefined && !isBehind) continue;
         context.fail(
           `the event ${eventId} was accepted without "unlogged", and the event log ` +
             `${isBehind ? "got its ranking later:" : "does not have its ranking"} ${rankingId}`,

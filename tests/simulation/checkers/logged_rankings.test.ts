@@ -26,7 +26,7 @@ function brokenBy(
     path: "/v1/events",
     requestBody: [{ eventId, rankingId: "r", item: "a", action: "click" }],
     status: 200,
-    body: { events: [{ eventId, status: "accepted", ...result }] },
+    body: { events: [{ eventId, status: "accepted", acceptedAtMs: 0, ...result }] },
   });
   if (lostFrom < records.length) checker.tailLost?.("events", 0, lostFrom);
   checker.durable?.("events", 0, again, lostFrom);
@@ -53,6 +53,13 @@ Deno.test("an event that is accepted as one to learn from lies behind its rankin
   assert.deepEqual(brokenBy(early, { result: { unlogged: true } }), []);
   // It was accepted as unlogged, and the ranking was logged since.
   assert.deepEqual(brokenBy(early, { result: { status: "duplicate" } }), []);
+});
+
+Deno.test("an event whose id was forgotten is judged by the record that its answer names", () => {
+  const again = encodeEvent({ ...acted, acceptedAtMs: 9 });
+  const records = [event, ranking, again];
+  assert.deepEqual(brokenBy(records, { result: { acceptedAtMs: 9 } }), []);
+  assert.match(present(brokenBy(records)[0], "a failure"), /got its ranking later: r$/);
 });
 
 Deno.test("the log has a ranking once, unless a fail-over has lost one of its records", () => {
