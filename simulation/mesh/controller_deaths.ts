@@ -1,28 +1,27 @@
 /**
  * Deaths of the controller's host that wait for the freeze of a shard. The target of the move is
  * cut off from the store meanwhile: so the owner must end the freeze, and the target comes late.
+ * Both are faults of their own, so that the checkers know which hosts they strike, and when.
  */
 import type { ControlRecord, Placement } from "../../mesh/ports/coordination.ts";
 import { recordKeys } from "../../mesh/runtime/coordination/record_keys.ts";
-import type { KillController } from "../plan/mesh_fault.ts";
+import type { CutRedis, KillController, KillHost } from "../plan/mesh_fault.ts";
 import type { SimulatedRedis } from "./simulated_redis.ts";
 
-/** The parts of a fault, for its time. */
-export interface FreezeFaults {
-  /** The process of the host dies, and starts again. */
-  die(host: string, fault: KillController): void;
-  /** The host does not reach the store. */
-  cutOff(host: string, fault: KillController): void;
+export interface ControllerDeathsParts {
+  readonly redis: Pick<SimulatedRedis, "transact">;
+  /** Virtual time, ms. */
+  readonly nowMs: () => number;
+  /** Makes a fault happen now. */
+  readonly begin: (fault: KillHost | CutRedis) => void;
 }
 
 export class ControllerDeaths {
-  readonly #redis: Pick<SimulatedRedis, "transact">;
-  readonly #effects: FreezeFaults;
+  readonly #parts: ControllerDeathsParts;
   readonly #waiting: KillController[] = [];
 
-  constructor(redis: Pick<SimulatedRedis, "transact">, effects: FreezeFaults) {
-    this.#redis = redis;
-    this.#effects = effects;
+  constructor(parts: ControllerDeathsParts) {
+    this.#parts = parts;
   }
 
   /** Waits for the next freeze. */
@@ -35,10 +34,13 @@ export class ControllerDeaths {
     if (after.state !== "moving" || after.phase !== "frozen") return;
     const fault = this.#waiting.shift();
     if (fault === undefined) return;
-    this.#effects.cutOff(after.target.host, fault);
-    this.#redis.transact((view) => view.get(recordKeys.control) as ControlRecord | undefined)
+    const { redis, nowMs, begin } = this.#parts;
+    const { power, downMs } = fault;
+    begin({ kind: "cutRedis", atMs: nowMs(), host: after.target.host, forMs: downMs });
+    redis.transact((view) => view.get(recordKeys.control) as ControlRecord | undefined)
       .then((control) => {
-        if (control !== undefined) this.#effects.die(control.holder.host, fault);
+        if (control === undefined) return;
+        begin({ kind: "killHost", atMs: nowMs(), host: control.holder.host, power, downMs });
       });
   }
 

@@ -87,16 +87,10 @@ export class MeshWorld extends World {
       },
       idsRetainedMs,
     });
-    this.#controllerDeaths = new ControllerDeaths(this.redis, {
-      die: (host, { power, downMs }) => {
-        this.note(host, "dies as the controller");
-        this.#processes.kill(host, power, downMs);
-      },
-      cutOff: (host, { downMs }) => {
-        this.note(host, "is cut off as the target");
-        const untilMs = this.clock.monotonicMs() + downMs;
-        this.#processes.known(host).cutFromRedisUntilMs = untilMs;
-      },
+    this.#controllerDeaths = new ControllerDeaths({
+      redis: this.redis,
+      nowMs: () => this.clock.monotonicMs(),
+      begin: (fault) => this.begin(fault),
     });
     this.blobs = new SharedBlobs(this.blobChanges);
     this.#operator = new MeshOperator({

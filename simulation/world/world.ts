@@ -179,15 +179,16 @@ export abstract class World {
 
   /** Makes the faults of a plan happen when their time comes. */
   plan(faults: readonly Fault[]): void {
-    for (const fault of faults) {
-      this.clock.schedule(fault.atMs, () => {
-        if (!this.#running) return;
-        this.note("world", fault.kind, fault.atMs, describeFault(fault));
-        for (const checker of this.checkers.fault) checker.fault(fault);
-        if (fault.kind === "hangUps") this.#hangUps(fault);
-        else this.strike(fault);
-      });
-    }
+    for (const fault of faults) this.clock.schedule(fault.atMs, () => this.begin(fault));
+  }
+
+  /** Makes a fault happen now, unless the world has healed, and tells the checkers. */
+  protected begin(fault: Fault): void {
+    if (!this.#running) return;
+    this.note("world", fault.kind, fault.atMs, describeFault(fault));
+    for (const checker of this.checkers.fault) checker.fault(fault);
+    if (fault.kind === "hangUps") this.#hangUps(fault);
+    else this.strike(fault);
   }
 
   /** Ends all faults and starts the stopped processes. Clients end their work. */

@@ -54,9 +54,10 @@ Deno.test("a freeze ends when the owner goes on, dies, or another host owns the 
   assert.equal(failuresAt(9_000).length, 1, "the owner has not read that its move was aborted");
 });
 
-Deno.test("an absent store and a paused owner delay the end of a freeze", () => {
+Deno.test("a store that its owner cannot reach, and a pause, delay the end of a freeze", () => {
   const faults: Fault[] = [
     { kind: "stopRedis", atMs: 0, forMs: 5_000 },
+    { kind: "cutRedis", atMs: 0, host: "a", forMs: 5_000 },
     { kind: "pauseHost", atMs: 0, host: "a", forMs: 5_000 },
     { kind: "stallNode", atMs: 0, node: "a:main", forMs: 5_000 },
   ];
@@ -67,8 +68,10 @@ Deno.test("an absent store and a paused owner delay the end of a freeze", () => 
     assert.deepEqual(watched.failuresAt(11_000), []);
     assert.equal(watched.failuresAt(12_000).length, 1);
   }
-  const { frozen, fault, failuresAt } = watch();
-  frozen();
-  fault({ kind: "pauseHost", atMs: 0, host: "b", forMs: 5_000 });
-  assert.equal(failuresAt(3_000).length, 1, "another host is paused");
+  for (const kind of ["pauseHost", "cutRedis"] as const) {
+    const { frozen, fault, failuresAt } = watch();
+    frozen();
+    fault({ kind, atMs: 0, host: "b", forMs: 5_000 });
+    assert.equal(failuresAt(3_000).length, 1, "it is another host");
+  }
 });
