@@ -1,13 +1,14 @@
 /**
  * Appends to one partition of a log in Redis.
  *
- * One batch is on the way at a time, and appends that come meanwhile make the next one: so order
- * needs no further care, and the batch grows with the load. Each batch has a sequence of this
- * writer, by which the server knows one that it has appended already. A batch is sent again after a
- * connection was lost, until its time is up. Batches that are not known to be durable are kept, and
- * are sent again under the next run of the server before a newer one, because a restart or a
- * failover may have lost them: also those of `written` records, whose callers were answered. Where
- * their partition was sealed meanwhile, these records go to the partitions of the next one.
+ * One batch is on the way at a time, and appends that come meanwhile, or within 2 ms of its begin,
+ * make the next one: so order needs no further care, and the batch grows with the load. Each batch
+ * has a sequence of this writer, by which the server knows one that it has appended already. A
+ * batch is sent again after a connection was lost, until its time is up. Batches that are not
+ * known to be durable are kept, and are sent again under the next run of the server before a newer
+ * one, because a restart or a failover may have lost them: also those of `written` records, whose
+ * callers were answered. Where their partition was sealed meanwhile, these records go to the
+ * partitions of the next one.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import {
@@ -25,6 +26,7 @@ import {
   refusalOf,
   sendBatch,
 } from "./append_batch.ts";
+import { BatchPace } from "./batch_pace.ts";
 import { NotDurableError } from "./durability_barrier.ts";
 import { fullMemory } from "./full_memory.ts";
 import { isAwaited, KeptBatches } from "./kept_batches.ts";
@@ -87,6 +89,7 @@ export class LogAppender {
   readonly #parts: AppenderParts;
   readonly #waits: LateWaits;
   readonly #kept: KeptBatches;
+  readonly #pace = new BatchPace();
   #waiting: Append[] = [];
   /** Bytes of all appends that are not known to be durable, nor failed. */
   #waitingBytes = 0;
@@ -135,6 +138,7 @@ export class LogAppender {
     };
     this.#waiting.push(append);
     this.#waitingBytes += bytes;
+    this.#pace.tell(this.#waiting.length);
     if (!this.#isSending) {
       this.#isSending = true;
       // Appends of one turn share a batch.
@@ -200,6 +204,7 @@ export class LogAppender {
 
   async #send(): Promise<void> {
     while (this.#waiting.length > 0) {
+      await this.#pace.next(this.#waiting.length);
       const count = fittingCount(this.#waiting);
       const appends = this.#waiting.slice(0, count);
       this.#waiting = this.#waiting.slice(count);
