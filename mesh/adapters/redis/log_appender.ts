@@ -76,8 +76,8 @@ export interface AppenderParts {
    * @throws {LogTailLostError} Always; the log refuses from now on.
    */
   tailLost(known: number, found: number): never;
-  /** Why the last append was refused; undefined after one that was taken. */
-  onRefusal(refusal: Error | undefined): void;
+  /** Why the last append was refused, and its fence; undefined after one that was taken. */
+  onRefusal(refusal: Error | undefined, fence?: AppendFence): void;
 }
 
 /** Bytes that wait to be durable before further appends are refused. */
@@ -374,7 +374,7 @@ export class LogAppender {
 
   /** Answers the appends of a batch, or those that wait for no more than `until`. */
   #settle(batch: Batch, failure: Error | undefined, until: AppendUntil = "durable"): void {
-    if (failure) this.#parts.onRefusal(failure);
+    if (failure) this.#parts.onRefusal(failure, batch.appends.at(0)?.fence);
     let offset = batch.firstOffset;
     for (const append of batch.appends) {
       if (until === "durable" || append.until === "written") {

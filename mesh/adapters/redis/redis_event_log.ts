@@ -12,11 +12,9 @@ import {
   type EventLog,
   type ListenerHaste,
   type LogExtent,
-  LogFullError,
   type LogMark,
   type LogReader,
   type LogRecord,
-  LogUnavailableError,
   type LogUsage,
   type MarkedPartition,
   type OnceOutcome,
@@ -25,7 +23,7 @@ import {
   StaleWriterError,
 } from "../../ports/event_log.ts";
 import { LOG_FORMAT, LogFormatError } from "../../ports/log_format.ts";
-import { type AttachedValue, KeyTakenError } from "./append_batch.ts";
+import type { AttachedValue } from "./append_batch.ts";
 import { ConsumerOffsets } from "./consumer_offsets.ts";
 import { LogAppender } from "./log_appender.ts";
 import {
@@ -39,6 +37,7 @@ import {
 import { logBudgets } from "./log_budgets.ts";
 import { type LogKeys, logKeys } from "./log_keys.ts";
 import { LogCommands } from "./log_commands.ts";
+import { LogRoom, type WriterClaim } from "./log_room.ts";
 import { KnownPartitions } from "./known_partitions.ts";
 import { LogPages } from "./log_pages.ts";
 import { LogWatcher } from "./log_watcher.ts";
@@ -54,9 +53,6 @@ interface Partition {
   readonly pages: LogPages;
 }
 
-/** Age at which the cached usage is read again, ms. */
-const USAGE_AGE_MS = 1_000;
-
 export class RedisEventLog implements EventLog {
   readonly #options: RedisEventLogOptions;
   readonly appendMaxMs: number;
@@ -66,9 +62,7 @@ export class RedisEventLog implements EventLog {
   readonly #offsets: ConsumerOffsets;
   readonly #watcher: LogWatcher;
   readonly #shared: SharedAppends;
-  #bytes = 0;
-  #usageReadMs = -Infinity;
-  #refusal: Error | undefined;
+  readonly #room: LogRoom;
   readonly #unsubscribe: () => void;
 
   private constructor(options: RedisEventLogOptions) {
@@ -90,6 +84,7 @@ export class RedisEventLog implements EventLog {
     });
     this.#unsubscribe = server.commands.onReady(sendLost);
     const keys = this.#keys = logKeys(server.key(`log:${name}`), writer);
+    this.#room = new LogRoom(server.commands, keys.log, bytesMax);
     this.#offsets = new ConsumerOffsets(server, this.#commands, keys.offsets);
     this.#watcher = new LogWatcher({
       server,
@@ -108,8 +103,8 @@ export class RedisEventLog implements EventLog {
       awayAfterMs: options.awayAfterMs ?? logBudgets.awayAfterMs,
       streamOf: (partition) => this.#known.of(partition).stream,
       complete: (partition, runId) => this.#complete(partition, runId),
-      onBytes: this.#held,
-      onRefusal: this.#refused,
+      onBytes: (bytes) => this.#room.held(bytes),
+      onRefusal: (error) => this.#appended(error),
     });
   }
 
@@ -273,7 +268,7 @@ export class RedisEventLog implements EventLog {
       const [, bytes] = await this.#commands.atomic((runId) =>
         trimScript.run(commands, [runs.key, this.#keys.log, stream], [runId, partition, offset])
       );
-      this.#held(Number(bytes));
+      this.#room.held(Number(bytes));
     });
   }
 
@@ -287,24 +282,14 @@ export class RedisEventLog implements EventLog {
     });
   }
 
-  /** The usage as it was read last; reads it again where that was long ago. */
   usage(): LogUsage {
-    if (performance.now() - this.#usageReadMs > USAGE_AGE_MS) {
-      this.#usageReadMs = performance.now();
-      this.#server.commands.send<string | null>(["HGET", this.#keys.log, "bytes"])
-        .then((bytes) => this.#held(Number(bytes ?? 0)), () => {});
-    }
-    return { bytes: this.#bytes, bytesMax: this.#options.bytesMax };
+    return this.#room.usage();
   }
 
   refusal(): Error | undefined {
     if (this.#commands.lost) return this.#commands.lost;
     const { failure } = this.#server.commands;
-    if (failure) return this.#commands.unavailable(failure);
-    // The server is there again, so the next append is tried.
-    if (this.#refusal instanceof LogUnavailableError) this.#refusal = undefined;
-    this.usage();
-    return this.#refusal;
+    return failure ? this.#commands.unavailable(failure) : this.#room.refusal();
   }
 
   async close(): Promise<void> {
@@ -342,7 +327,7 @@ export class RedisEventLog implements EventLog {
     await this.#commands.checkedRun();
     const ends = await this.#endsOf(Array.from({ length: extent.partitions }, (_, p) => p));
     await this.#offsets.check(ends);
-    this.#held(Number(await commands.send(["HGET", this.#keys.log, "bytes"]) ?? 0));
+    await this.#room.read();
   }
 
   async #readPages(
@@ -379,18 +364,12 @@ export class RedisEventLog implements EventLog {
     return ends.map((end) => Number(end ?? 0));
   }
 
-  readonly #refused = (refusal: Error | undefined): void => {
+  /** Takes the outcome of an append. */
+  #appended(error: Error | undefined, claim?: WriterClaim): void {
     // The caller sends the records to another partition.
-    if (refusal instanceof SealedPartitionError) this.#known.adopt(refusal.extent);
-    else if (!(refusal instanceof KeyTakenError)) this.#refusal = refusal;
-  };
-
-  readonly #held = (bytes: number): void => {
-    this.#usageReadMs = performance.now();
-    const isLess = bytes < this.#bytes;
-    this.#bytes = bytes;
-    if (isLess && this.#refusal instanceof LogFullError) this.#refusal = undefined;
-  };
+    if (error instanceof SealedPartitionError) this.#known.adopt(error.extent);
+    else this.#room.appended(error, claim);
+  }
 
   /** Has a run take the rankings of a partition that were lost, and those that moved on to it. */
   async #complete(partition: number, runId: string): Promise<void> {
@@ -421,10 +400,11 @@ export class RedisEventLog implements EventLog {
       unconfirmedMsMax: unconfirmedMsMax ?? logBudgets.unconfirmedMsMax,
       awayAfterMs: awayAfterMs ?? logBudgets.awayAfterMs,
       checkedRun: () => this.#commands.checkedRun(),
-      onBytes: this.#held,
+      onBytes: (bytes) => this.#room.held(bytes),
       onDurable: (endOffset) => this.#commands.durableTo(partition, endOffset),
       tailLost: (known, found) => this.#commands.tailLost(partition, known, found),
-      onRefusal: this.#refused,
+      onRefusal: (error, fence) =>
+        this.#appended(error, fence && { partition, epoch: fence.epoch }),
       ...(partitionOf && {
         moveOn: async (record: Uint8Array, attached: AttachedValue | undefined) => {
           const present = partitionOf(record, this.#known.extent);

@@ -17,6 +17,7 @@ import {
   LateAppendError,
   LogFullError,
   LogUnavailableError,
+  StaleWriterError,
 } from "../../../../mesh/ports/event_log.ts";
 import { isAway } from "../../../../mesh/ports/away.ts";
 import { testsOf, text, texts } from "./own_server.ts";
@@ -206,6 +207,26 @@ withPrograms((program: ServerProgram) => {
     await log.trim(0, end - 2);
     assert.equal(log.refusal(), undefined);
     assert.equal(await log.append(0, [record, record]), end);
+  }, { maxmemory: "12mb" });
+
+  test("a writer that another process has followed is refused no more", async (world) => {
+    const server = await world.open();
+    const log = await world.log(server);
+    const next = await world.log(await world.open());
+    let end = await log.claim(0, 1);
+    const append = () =>
+      log.append(0, [new Uint8Array(64 * 1024)], "durable", { epoch: 1, expectedOffset: end })
+        .then(() => ++end);
+    await assert.rejects(async () => {
+      for (;;) await append();
+    }, LogFullError);
+    assert.ok(log.refusal() instanceof LogFullError);
+    await server.commands.send(["CONFIG", "SET", "maxmemory", "0"]);
+    await next.claim(0, 2);
+    // The log is read anew each second, and holds as much as before.
+    while (log.refusal() !== undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+    await assert.rejects(append(), StaleWriterError);
+    assert.equal(log.refusal(), undefined, "the log takes the appends of its writer");
   }, { maxmemory: "12mb" });
 
   test("a full server lets its readers go on, so that they make room", async (world) => {
