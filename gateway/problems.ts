@@ -261,6 +261,7 @@ const unavailableStores: ReadonlySet<string> = new Set([
   "LogUnavailableError",
   "LogTailLostError",
   "ProfileStoreUnavailableError",
+  "RankingsUnreadError",
 ]);
 
 /** The problem for any thrown value; `internal-error` for those without a rule here. */

@@ -128,7 +128,8 @@ export class EventAcceptance {
    *
    * @returns The event's result, once the event is durable.
    * @throws {ProblemError} The event is not accepted.
-   * @throws {LogUnavailableError} It may be later: a ranking cannot be read, or the log is away.
+   * @throws {RankingsUnreadError | LogUnavailableError} It may be later: a ranking cannot be read,
+   * or the log is away.
    */
   async take(
     checked: CheckedEvent,

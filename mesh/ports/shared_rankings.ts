@@ -1,7 +1,7 @@
 /**
  * Rankings that any gateway of a mesh has answered, so that an event may go to another one.
  */
-import { LogUnavailableError, type OnceOutcome, type OnceRecord } from "./event_log.ts";
+import type { OnceOutcome, OnceRecord } from "./event_log.ts";
 
 /** Result of looking a ranking and one of its items up. */
 export type RankingLookup = "shown" | "item-not-shown" | "unknown-ranking";
@@ -39,10 +39,21 @@ export class RankingExistsError extends Error {
 const CLIENT_RETRIES = 5;
 const CLIENT_WAIT_S_MAX = 30;
 
+/** Rankings cannot be read, and may exist all the same: their store does not answer. */
+export class RankingsUnreadError extends Error {
+  override readonly name: string = "RankingsUnreadError";
+  readonly isAway = true;
+
+  /** @param rankings The store in words. */
+  constructor(rankings: string, remedy: string, cause: Error) {
+    super(`Cannot read ${rankings}: ${cause.message.replace(/\.$/, "")}. ${remedy}`, { cause });
+  }
+}
+
 /** Rankings are not there, and other gateways may still append or write them. */
-export class RankingsAwaitedError extends LogUnavailableError {
+export class RankingsAwaitedError extends RankingsUnreadError {
   override readonly name = "RankingsAwaitedError";
-  /** Time after which to send the events again, so that a client's retries outlast the wait, s. */
+  /** Time after which to send the request again, so that a client's retries outlast the wait, s. */
   readonly retryAfterSeconds: number;
 
   /**
@@ -52,10 +63,9 @@ export class RankingsAwaitedError extends LogUnavailableError {
   constructor(rankings: string, awaitedMs: number) {
     super(
       rankings,
-      "Send the events again in some seconds: other hosts may still write the rankings that they " +
+      "Send the request again in some seconds: other hosts may still write the rankings that they " +
         "made while Redis was away, or that it has lost.",
       new Error("this host came to the server, or to another run of it, a moment ago"),
-      true,
     );
     const share = Math.ceil(awaitedMs / 1_000 / CLIENT_RETRIES);
     this.retryAfterSeconds = Math.min(CLIENT_WAIT_S_MAX, share);
@@ -83,7 +93,7 @@ export interface SharedRankings {
    * Makes rankings of other gateways readable here. Never fails.
    *
    * @returns By id, why rankings that cannot be read may exist all the same: the store is away
-   * ({@link LogUnavailableError}), it has perhaps lost them a moment ago, and their gateways may
+   * ({@link RankingsUnreadError}), it has perhaps lost them a moment ago, and their gateways may
    * append them again ({@link RankingsAwaitedError}), or it takes no writes: the event log takes
    * none, as `EventLog.refusal` says, or its server has no memory.
    */

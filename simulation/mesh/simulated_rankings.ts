@@ -11,6 +11,7 @@ import {
   type RankingLookup,
   type RankingRecord,
   RankingsAwaitedError,
+  RankingsUnreadError,
   type SharedRankings,
   UNLOGGED_ITEM,
 } from "../../mesh/ports/shared_rankings.ts";
@@ -83,8 +84,8 @@ export class SimulatedRankings implements SharedRankings {
     const { server } = this.#link;
     const found = await this.#link.send(() => unread.map((id) => server.ranking(id))).catch(
       (cause) => {
-        const remedy = "Send the events again when Redis answers.";
-        return new LogUnavailableError("the simulated rankings", remedy, cause, true);
+        const remedy = "Send the request again when Redis answers.";
+        return new RankingsUnreadError("the simulated rankings", remedy, cause);
       },
     );
     if (found instanceof Error) return new Map(unread.map((id) => [id, found]));

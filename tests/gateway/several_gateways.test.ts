@@ -368,7 +368,9 @@ await withServers((server) => {
     try {
       const answer = await two.post("/v1/events", click);
       assert.equal(answer.status, 503);
-      assert.equal((await json(answer)).type, "/problems/unavailable");
+      const { type, detail } = await json(answer);
+      assert.equal(type, "/problems/unavailable");
+      assert.match(detail, /^Cannot read the rankings at .*Send the request again/);
     } finally {
       server.local.resume();
     }

@@ -11,17 +11,13 @@
  * gateways may be slow to append them again: then the others ask for longer.
  */
 import { fnv1a } from "../../../structures/fnv1a.ts";
-import {
-  LogFullError,
-  LogUnavailableError,
-  type OnceOutcome,
-  type OnceRecord,
-} from "../../ports/event_log.ts";
+import { LogFullError, type OnceOutcome, type OnceRecord } from "../../ports/event_log.ts";
 import {
   RankingExistsError,
   type RankingLookup,
   type RankingRecord,
   RankingsAwaitedError,
+  RankingsUnreadError,
   type SharedRankings,
   UNLOGGED_ITEM,
 } from "../../ports/shared_rankings.ts";
@@ -167,12 +163,12 @@ export class RedisSharedRankings implements SharedRankings {
   }
 
   /** The stored values of rankings, or why they cannot be read. */
-  async #read(ids: readonly string[]): Promise<(Uint8Array | null)[] | LogUnavailableError> {
+  async #read(ids: readonly string[]): Promise<(Uint8Array | null)[] | RankingsUnreadError> {
     const { commands } = this.#options.server;
     try {
       return await commands.sendForBytes(["MGET", ...ids.map((id) => this.#key(id))]);
     } catch (error) {
-      return this.#unavailable(error);
+      return this.#unread(error);
     }
   }
 
@@ -181,10 +177,10 @@ export class RedisSharedRankings implements SharedRankings {
    *
    * @throws Other errors.
    */
-  #unavailable(error: unknown): LogUnavailableError {
+  #unread(error: unknown): RankingsUnreadError {
     if (!(error instanceof RedisUnavailableError)) throw error;
-    const remedy = "Send the events again when Redis answers.";
-    return new LogUnavailableError(this.#inWords, remedy, error, true);
+    const remedy = "Send the request again when Redis answers.";
+    return new RankingsUnreadError(this.#inWords, remedy, error);
   }
 
   /** Why rankings that are not there may come; undefined where they do not exist. */
@@ -207,7 +203,7 @@ export class RedisSharedRankings implements SharedRankings {
     } catch (error) {
       const full = fullMemory(error, this.#inWords, server);
       this.#noteFull(full);
-      return full ?? this.#unavailable(error);
+      return full ?? this.#unread(error);
     }
   }
 

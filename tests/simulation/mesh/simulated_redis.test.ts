@@ -181,7 +181,7 @@ Deno.test("rankings are found by other gateways, also those made while the serve
   redis.stop();
   await clock.settle(own.remember("r2", [{ id: "x" }]));
   const away = await clock.settle(other.load(["r1", "r2"]));
-  assert.deepEqual([...away].map(([id, { name }]) => [id, name]), [["r2", "LogUnavailableError"]]);
+  assert.deepEqual([...away].map(([id, { name }]) => [id, name]), [["r2", "RankingsUnreadError"]]);
   redis.start(0);
   await clock.advance(500);
   await clock.settle(other.load(["r2"]));
@@ -220,7 +220,7 @@ Deno.test("after a fail-over a ranking that is not there is awaited for two leas
   const eventLog = await clock.settle(server.open(undefined, { link }));
   const other = new SimulatedRankings(link, eventLog, 10_000);
   redis.stop();
-  assert.equal((await clock.settle(other.load(["r"]))).get("r")?.name, "LogUnavailableError");
+  assert.equal((await clock.settle(other.load(["r"]))).get("r")?.name, "RankingsUnreadError");
   redis.start(0);
   await clock.advance(19_000);
   const reason = (await clock.settle(other.load(["r"]))).get("r");
