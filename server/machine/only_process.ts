@@ -10,7 +10,11 @@ import {
   type RecordStore,
   type RecordView,
 } from "../../mesh/ports/record_store.ts";
-import { requireNoProcess, runningProcess } from "../../mesh/runtime/coordination/host_rules.ts";
+import {
+  leaveHost,
+  requireNoProcess,
+  runningProcess,
+} from "../../mesh/runtime/coordination/host_rules.ts";
 import {
   json,
   PROCESS_LEASE_MS,
@@ -111,14 +115,19 @@ export class OnlyProcess {
     });
   }
 
-  /** While its lease lasts no other has begun. */
+  /**
+   * Hosts whose leases have expired are removed: one that stood still until then must not go on
+   * beside this process. While its own lease lasts no other has begun.
+   */
   #requireNoOther(view: RecordView): void {
-    const running = records.hosts(view).filter(({ expiresMs }) => expiresMs > view.nowMs);
+    const hosts = records.hosts(view);
+    const running = hosts.filter(({ expiresMs }) => expiresMs > view.nowMs);
     if (running.length > 0) {
       const endMs = Math.max(...running.map(({ expiresMs }) => expiresMs));
       throw new HostsRunError(running.map(({ host }) => host), endMs - view.nowMs);
     }
     requireNoProcess(view);
+    for (const host of hosts) leaveHost(view, host);
   }
 
   #write(view: RecordView, expiresMs: number): void {

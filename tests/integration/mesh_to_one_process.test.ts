@@ -1,6 +1,7 @@
 /**
  * Goal: a mesh on Redis becomes one process and a mesh again, with its model, rankings and events;
- * one process is refused while a host runs. Method: real processes and a real Redis server.
+ * one process is refused while a host runs, and ends the hosts that stood still for longer than
+ * their lease. Method: real processes and a real Redis server.
  */
 import assert from "node:assert/strict";
 import { freePorts } from "../free_ports.ts";
@@ -80,6 +81,19 @@ mesh:
       const isLearned = async () =>
         (await client.rank("user-2", ITEMS)).learnedThroughMs > learnedThroughMs;
       assert.ok(await eventually(isLearned), hosts.of("tables").said);
+
+      const still = ["edge", "tables"].map((host) => hosts.of(host));
+      for (const host of still) host.signal("SIGSTOP");
+      alone = await untilLeasesEnd(() => MeshProcess.start(`${folder}/one.yaml`));
+      for (const host of still) host.signal("SIGCONT");
+      for (const host of still) {
+        assert.equal(await host.ended(), 1);
+        assert.match(host.said, /was removed from the mesh.*The process must stop/);
+      }
+      await act(alone.client, second, "2", "duplicate");
+      await visit(alone.client, "4");
+      assert.equal((await alone.kill("SIGTERM")).code, 0);
+      assert.doesNotMatch(alone.said, /crashed|writer must stop/);
     } finally {
       await alone?.kill("SIGKILL");
       await hosts.end();

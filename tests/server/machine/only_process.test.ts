@@ -11,6 +11,7 @@ import { descriptionOf, meshSettings } from "../../mesh/placement/model.ts";
 
 const MINUTE_MS = 60_000;
 const settings = meshSettings({ shards: 1 });
+const run = { host: "a", incarnation: "a-1" };
 
 /** A store that can be away, and the processes that open it. */
 class Processes {
@@ -22,11 +23,17 @@ class Processes {
   isAway = false;
   /** Thrown once in place of the next transaction. */
   lost: RecordsLostError | undefined;
+  /** Time by which the store's clock was set back, ms. */
+  backMs = 0;
 
   constructor() {
     const { clock, random } = new SimulatedMesh({ seed: 1 });
     this.clock = clock;
-    this.store = new MemoryRecordStore(clock);
+    this.store = new MemoryRecordStore({
+      nowMs: () => clock.nowMs() - this.backMs,
+      monotonicMs: () => clock.monotonicMs(),
+      schedule: (delayMs, callback) => clock.schedule(delayMs, callback),
+    });
     this.coordination = new Coordinator({
       ...{ store: this.store, random },
       ...{ hostTtlMs: MINUTE_MS, controlTtlMs: MINUTE_MS },
@@ -108,17 +115,27 @@ Deno.test("hosts and one process refuse each other", async () => {
   await assert.rejects(processes.open(), HostsRunError);
 });
 
+Deno.test("a host that stood still for longer than its lease ends where a process has begun", async () => {
+  const processes = new Processes();
+  await join(processes);
+  await processes.clock.advance(MINUTE_MS + 1);
+  const process = await processes.open();
+  await assert.rejects(
+    processes.coordination.renew(run),
+    /Host "a" was removed .* its lease expired\. The process must stop/,
+  );
+  await assert.rejects(join(processes), ProcessRunsError);
+  await processes.clock.advance(MINUTE_MS);
+  assert.deepEqual(processes.replaced, []);
+  await process.close();
+});
+
 Deno.test("a clock that was set back stops no process, and delays no start", async () => {
   const processes = new Processes();
-  await processes.coordination.open(settings);
-  const run = { host: "a", incarnation: "a-1" };
-  await processes.coordination.join(descriptionOf(run));
+  await join(processes);
   await processes.clock.advance(2 * MINUTE_MS);
   const process = await processes.open(); // the host was killed long ago
-  await processes.store.transact((view) => {
-    const host = view.get(recordKeys.host("a")) as object;
-    view.setQuietly(recordKeys.host("a"), json({ ...host, expiresMs: view.nowMs + 3_600_000 }));
-  });
+  processes.backMs = 3_600_000;
   await processes.clock.advance(MINUTE_MS);
   assert.deepEqual(processes.replaced, []);
   await process.close();
@@ -153,5 +170,5 @@ Deno.test("a store that is away for longer than a lease changes nothing", async 
 /** A host joins the mesh. */
 async function join({ coordination }: Processes): Promise<void> {
   await coordination.open(settings);
-  await coordination.join(descriptionOf({ host: "a", incarnation: "a-1" }));
+  await coordination.join(descriptionOf(run));
 }
