@@ -74,9 +74,8 @@ export function comparedSectionsOf(file: CairnFile): ComparedSections {
         (task) =>
           fileRulesOf(task, model, joiner).map((rule) => omit(rule, "valueMin", "valueMax")),
       ),
-      lateLabels: joiner.lateLabels,
     }),
-    joiner: withoutDefaults(joinerSection, omit(joiner, "tasks", "lateLabels", "partitions")),
+    joiner: withoutDefaults(joinerSection, omit(joiner, "tasks", "partitions")),
     trainer: withoutDefaults(trainerSection, omit(trainer, "count", "partitions")),
     sync: withoutDefaults(syncSection, sync),
   };

@@ -121,9 +121,9 @@ Deno.test("a section differs where a file means something else", () => {
     ["model", { model: { kind: "deepFm", taskWeights: { click: 2 } } }],
     ["embeddings", { embeddings: { expiry: "1d" } }],
     ["embeddings", { embeddings: { slices: { embeddings: { initializer: { kind: "zeros" } } } } }],
-    ["joiner.tasks", { joiner: { lateLabels: { click: "1d" } } }],
     ["joiner.tasks", { joiner: { tasks: { click: [{ action: "buy", label: "positive" }] } } }],
     ["joiner", { joiner: { window: "1h" } }],
+    ["joiner", { joiner: { lateLabels: { click: "1d" } } }],
     ["trainer", { trainer: { provider: "auto" } }],
     ["sync", { sync: { rowsMax: 1 } }],
   ];
@@ -145,7 +145,7 @@ Deno.test("a default that digests leave out stays the one that they leave out", 
     /^features\.itemCache/,
     /^model.*\.learningRateSchedule/,
     /^embeddings\.(bytesMax|eviction|awaitedBytesMax|serving)/,
-    /^joiner\.(?!tasks|lateLabels)/,
+    /^joiner\.(?!tasks)/,
   ];
   const names = ["features", "model", "embeddings", "joiner", "placement"];
   const { properties = {}, required } = described;

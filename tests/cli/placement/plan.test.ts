@@ -123,6 +123,7 @@ Deno.test({
       const own = {
         "placement={ kind: workers, shardThreads: 2 }": "placement",
         "joiner.window=3s": "joiner",
+        "joiner.lateLabels={ clicked: 1d }": "joiner",
         "trainer.batchRows=64": "trainer",
         "model.learningRateSchedule={ warmupSteps: 9 }": "model.learningRateSchedule",
         "sync.rowsInterval=50ms": "sync",
