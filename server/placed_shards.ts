@@ -16,6 +16,7 @@ import {
   type Placement,
   type PlacementChange,
 } from "../mesh/ports/coordination.ts";
+import { RowsMissingError } from "../mesh/ports/coordination_errors.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import {
   dutiesOf,
@@ -52,7 +53,7 @@ export interface PlacedShardsOptions {
   readonly pauses: Pauses;
   readonly unplaced: UnplacedParts;
   /** This host is to own a shard whose rows it does not have: the process must stop. */
-  readonly onRejoin: (error: Error) => void;
+  readonly onRejoin: (error: RowsMissingError) => void;
   /** A step is due at once: the owner of a verified copy stands still, or a duty has changed. */
   readonly onDue: () => void;
 }
@@ -256,9 +257,7 @@ export class PlacedShards {
         return;
       }
       case "rejoin":
-        return this.#options.onRejoin(
-          new Error(`shard ${shard} is to be here, but ${step.reason}`),
-        );
+        return this.#options.onRejoin(new RowsMissingError(shard, step.epoch));
     }
   }
 

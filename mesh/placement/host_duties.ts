@@ -113,7 +113,7 @@ export type HostStep =
    * The store says that this host owns rows that it does not have: the process joins anew, and its
    * shards are restored from the newest snapshot.
    */
-  | { readonly kind: "rejoin"; readonly reason: string };
+  | { readonly kind: "rejoin"; readonly epoch: number };
 
 const nothing: HostStep = { kind: "nothing" };
 
@@ -143,7 +143,7 @@ export function hostStep(duty: HostDuty | undefined, holding: Holding | undefine
       if (holding?.kind === "copy" && holding.verified && holding.epoch === epoch - 1) {
         return { kind: "promote", epoch };
       }
-      return { kind: "rejoin", reason: `it has no rows of epoch ${epoch}` };
+      return { kind: "rejoin", epoch };
     }
     case "learn":
       if (holding === undefined) return { kind: "startCopy", placement, owner: duty.owner };

@@ -153,6 +153,16 @@ export class HostGoneError extends Error {
   }
 }
 
+/** The mesh has a host as the owner of rows that the host does not have. */
+export class RowsMissingError extends Error {
+  override readonly name = "RowsMissingError";
+  constructor(readonly shard: number, readonly epoch: number) {
+    super(
+      `Shard ${shard} is to be here, but this host has no rows of epoch ${epoch}. The process must stop; when it joins again, its shards are restored.`,
+    );
+  }
+}
+
 /** A command named a host that the mesh does not know. */
 export class UnknownHostError extends Error {
   override readonly name = "UnknownHostError";

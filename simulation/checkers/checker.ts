@@ -31,7 +31,7 @@ export interface Checker {
   /** A host's process could not start; it is started again. */
   startFailed?(host: string, error: unknown): void;
   /** The mesh has given a host up, or the host lacks rows that it is to have: its process ends. */
-  hostRemoved?(host: string, reason: string): void;
+  hostRemoved?(host: string, error: Error): void;
   /** An incarnation of an actor is being made: its asks and timers begin. */
   creates?(actor: Address, host?: string): void;
   /** An incarnation of an actor begins. */

@@ -7,6 +7,7 @@
  */
 import type { ShardHandover } from "../../actors/embedding_shard/copy_protocol.ts";
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
+import { RowsMissingError } from "../../mesh/ports/coordination_errors.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 import { isApplied } from "./shard_epochs.ts";
 
@@ -37,8 +38,8 @@ export function wholeMoves(context: CheckerContext): Checker {
     redisLost() {
       mayLose = true;
     },
-    hostRemoved(host, reason) {
-      if (!mayLose && reason.includes("has no rows of epoch")) context.fail(`${host}: ${reason}`);
+    hostRemoved(host, error) {
+      if (!mayLose && error instanceof RowsMissingError) context.fail(`${host}: ${error.message}`);
     },
     began(actor, host) {
       if (actor.startsWith(SHARD)) owners.delete(`${host} ${actor}`);

@@ -144,7 +144,7 @@ export class HostProcesses {
     if (known.current !== current || current.isDead) return;
     const { world, checkers } = this.#parts;
     world.note(known.name, "removed", 0, error.message);
-    for (const checker of checkers.hostRemoved) checker.hostRemoved(known.name, error.message);
+    for (const checker of checkers.hostRemoved) checker.hostRemoved(known.name, error);
     this.#restartByItself(known);
   }
 

@@ -363,7 +363,7 @@ export const meshPlants: readonly Plant[] = [
       replace: "  return hosts.has(run.host);\n",
     }, {
       file: "mesh/placement/host_duties.ts",
-      find: '      return { kind: "rejoin", reason: `it has no rows of epoch ${epoch}` };\n',
+      find: '      return { kind: "rejoin", epoch };\n',
       replace: '      return { kind: "restore", epoch };\n',
     }],
     seenBy: ["one-owner-per-epoch"],

@@ -190,7 +190,7 @@ export class HostProcess extends Process {
         return false;
       }
       case "rejoin":
-        this.world.violate(`${this.name} and shard ${shard}: ${step.reason}`);
+        this.world.violate(`${this.name} has no rows of shard ${shard} in epoch ${step.epoch}`);
         return false;
     }
   }
