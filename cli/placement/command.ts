@@ -210,7 +210,7 @@ export function placementCommands(output: Output): Command[] {
       )
       .option(
         "--from-mesh <id>",
-        "take the store of snapshots from this other mesh, which must be no more: its hosts would refuse to go on",
+        "take the store of snapshots from this other mesh, which must be no more: its hosts would refuse to go on; where Redis has lost all data, hosts that run end, gateways too",
       )
       .option(
         "--from-snapshot <name>",

@@ -45,7 +45,11 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
       throw new CommandError(
         `${blobsPlaceOf(storage)} is the store of mesh ${unnamed.mesh}, of which ${host} is a ` +
           "host. Nothing has changed. Where that mesh is no more, or is this one before its Redis " +
-          `server lost all data, add --from-mesh ${unnamed.mesh}.`,
+          `server lost all data, add --from-mesh ${unnamed.mesh}.` +
+          (view === undefined
+            ? " Redis has no data of this mesh: all its hosts that run, gateways too, end then, and " +
+              "nothing is ranked until they are started again."
+            : ""),
       );
     }
     // The mesh whose mark is here was on a Redis server that has lost all data.
@@ -82,8 +86,12 @@ export async function recoverCommand(flags: RecoverFlags, output: Output): Promi
       output.out(`${JSON.stringify({ recovered: true, restore, examplesLost })}\n`);
       return;
     }
-    if (isLost) output.out("Redis had no data of the mesh: it begins anew\n");
-    else if (others.length > 0) {
+    if (isLost) {
+      output.out(
+        "Redis had no data of the mesh: it begins anew; hosts that run end, and join it when they " +
+          "are started again\n",
+      );
+    } else if (others.length > 0) {
       output.out("the store of the snapshots was that of another mesh\n");
     }
     if (isWithoutCause) output.out(withoutCauseText(current));

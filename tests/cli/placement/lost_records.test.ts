@@ -94,13 +94,18 @@ Deno.test({
       await server.commands.send(["FLUSHALL"]);
       await tellLostRecords(server, new RecordsLostError("redis", 30, 0));
       assert.match((await world.run("status")).err, /is at revision 0, and the mesh was at/);
-      assert.equal((await world.run("recover", "--accept-loss")).code, 1, "no mesh is named");
+      const unnamed = await world.run("recover", "--accept-loss");
+      assert.equal(unnamed.code, 1, "no mesh is named");
+      assert.match(
+        unnamed.err,
+        /Nothing has changed\..* add --from-mesh .*\. Redis has no data of this mesh: all its hosts that run, gateways too, end then/,
+      );
       const command = ["recover", "--accept-loss", "--from-mesh", identity.mesh];
       const { code, out } = await world.run(...command);
       assert.equal(code, 0);
       assert.match(
         out,
-        /^Redis had no data of the mesh: it begins anew\n.*\n.* `cairn snapshot restore \S+mesh\.yaml 000000000000002 --examples skip`, and start them\n$/,
+        /^Redis had no data of the mesh: it begins anew; hosts that run end, .*\n.*\n.* `cairn snapshot restore \S+mesh\.yaml 000000000000002 --examples skip`, and start them\n$/,
       );
       await snapshot(1, 0);
       const { out: earlier } = await world.run("recover", "--accept-loss");
