@@ -2,7 +2,7 @@
  * A snapshot: blobs under one prefix, and a manifest that is written last and makes them a
  * snapshot.
  *
- *     snapshots/001764412388123/claimed             empty; in a mesh, before the parts
+ *     snapshots/001764412388123/claimed             empty; with logs on Redis, before the parts
  *     snapshots/001764412388123/trainer/0           checkpoint of each trainer
  *     snapshots/001764412388123/shard-0/header      slot names and row layouts of each shard
  *     snapshots/001764412388123/shard-0/chunk-00000 rows or admission counters of each shard

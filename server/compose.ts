@@ -33,9 +33,13 @@ export async function compose(
   { onStep }: ComposeOptions = {},
 ): Promise<RunningMesh> {
   const { stores, dense } = environment;
+  const { publisher } = stores;
   const snapshotOutcome = new SnapshotOutcome();
   const definitions = [
-    ...leadingDefinitions(stores, { onOutcome: snapshotOutcome.tell }),
+    ...leadingDefinitions(stores, {
+      ...(publisher && { publisher }),
+      onOutcome: snapshotOutcome.tell,
+    }),
     ...computingDefinitions({ ...stores, dense }),
   ];
   return await withActors(

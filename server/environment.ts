@@ -3,6 +3,7 @@
  * machine; a simulation makes one of virtual time and stores that can fail; {@link compose} does
  * not know the difference.
  */
+import type { SnapshotPublisher } from "../actors/snapshotter/publisher.ts";
 import type { InferenceSession } from "../kernels/dense/inference_session.ts";
 import type { TrainingSession } from "../kernels/dense/training_session.ts";
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
@@ -129,6 +130,8 @@ export interface MeshStores {
   readonly blobs: BlobStore;
   /** Rankings of all gateways; absent where there is one. */
   readonly sharedRankings?: SharedRankings;
+  /** Lets snapshots count; absent where no other process can use the logs, and in a mesh. */
+  readonly publisher?: SnapshotPublisher;
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * The store that decides whether a snapshot counts, in a mesh of several hosts: a snapshot that was
- * begun before an owner was lost must not become the newest one.
+ * The store that decides whether a snapshot counts, where the logs are on a server: a snapshot that
+ * was begun before an owner, or the only process, was lost must not become the newest one.
  */
 export interface SnapshotPublisher {
   /**

@@ -44,7 +44,7 @@ import type { SnapshotterMessage } from "./protocol.ts";
 export interface SnapshotterDependencies {
   readonly blobs: BlobStore;
   readonly exampleLog: EventLog;
-  /** Absent where one process has all parts: its end is the end of every snapshot. */
+  /** Absent where no other process can use the logs: its end is the end of every snapshot. */
   readonly publisher?: SnapshotPublisher;
   /** Takes the outcome of each attempt; undefined = it succeeded. Default: nothing does. */
   readonly onOutcome?: (failure: SnapshotFailure | undefined) => void;

@@ -3,6 +3,7 @@
  * writers would refuse each other's records. Hosts and other processes do not start while it lasts.
  */
 import { hostname } from "node:os";
+import type { SnapshotPublisher } from "../../actors/snapshotter/publisher.ts";
 import type { Clock, Timer } from "../../mesh/ports/clock.ts";
 import { ProcessRunsError } from "../../mesh/ports/coordination_errors.ts";
 import {
@@ -59,6 +60,7 @@ export class OnlyProcess {
   #store: RecordStore;
   #timer: Timer | undefined;
   #renewal: Promise<void> = Promise.resolve();
+  #isTaken = false;
   #closed = false;
 
   private constructor(options: OnlyProcessOptions) {
@@ -85,14 +87,29 @@ export class OnlyProcess {
     return opened;
   }
 
+  /**
+   * Lets a snapshot count while this process holds the lease: one that stood still has learned less
+   * than the process that followed it, and its snapshot would be the newest all the same.
+   */
+  readonly publisher: SnapshotPublisher = {
+    begin: async () => {
+      await this.#take();
+      return {
+        publish: () => this.#take(),
+        recordOldest: () => this.#take().then(() => true, () => false),
+      };
+    },
+  };
+
   /** Gives the lease back. Never fails: without the server it ends by itself. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
-    await this.#renewal;
-    await this.#store.transact((view) => {
+    const givenBack = this.#store.transact((view) => {
       if (records.process(view)?.id === this.#process.id) this.#write(view, 0);
     }).catch(() => {});
+    // Both at once: a server that stands still is waited for as long as for one answer.
+    await Promise.all([this.#renewal, givenBack]);
     await this.#store.close();
   }
 
@@ -110,9 +127,19 @@ export class OnlyProcess {
 
   async #take(): Promise<void> {
     await this.#store.transact((view) => {
+      if (this.#closed) return;
+      if (this.#isTaken) this.#requireNotFollowed(view);
       if (runningProcess(view)?.id !== this.#process.id) this.#requireNoOther(view);
       this.#write(view, view.nowMs + PROCESS_LEASE_MS);
     });
+    this.#isTaken = true;
+  }
+
+  /** A process that followed this one has written the logs, also where it has ended since. */
+  #requireNotFollowed(view: RecordView): void {
+    const found = records.process(view);
+    if (found === undefined || found.id === this.#process.id) return;
+    throw new ProcessRunsError(found, Math.max(0, found.expiresMs - view.nowMs));
   }
 
   /**

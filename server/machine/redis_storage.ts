@@ -1,6 +1,7 @@
 /**
  * Opens the stores of `storage.redis`: logs and profiles on a server that several processes share.
  */
+import type { SnapshotPublisher } from "../../actors/snapshotter/publisher.ts";
 import type { RedisSection } from "../../configuration/sections/redis.ts";
 import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
 import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
@@ -44,6 +45,8 @@ export interface RedisStores {
   readonly exampleLog: EventLog;
   readonly profiles: ProfileStore;
   readonly sharedRankings: SharedRankings;
+  /** Present where the process belongs to no mesh, see {@link OnlyProcess.publisher}. */
+  readonly publisher?: SnapshotPublisher;
   close(): Promise<void>;
 }
 
@@ -137,15 +140,17 @@ export async function openRedisStores(
     await openServer({ server: { openBudgetMs: START_BUDGET_MS, ...storage.server } }),
     (server) => Promise.resolve(server.close()),
   );
-  if (isOnlyProcess) {
-    const lease = await OnlyProcess.open({
-      openStore: () => new RedisRecordStore(server),
-      clock: new DenoClock(),
-      onWarning,
-      onReplaced,
-    });
-    opened.adopt(lease, (lease) => lease.close());
-  }
+  const lease = isOnlyProcess
+    ? opened.adopt(
+      await OnlyProcess.open({
+        openStore: () => new RedisRecordStore(server),
+        clock: new DenoClock(),
+        onWarning,
+        onReplaced,
+      }),
+      (lease) => lease.close(),
+    )
+    : undefined;
   const { warnings, maxmemoryBytes } = server.facts;
   for (const warning of warnings) onWarning(warning);
   if (maxmemoryBytes > 0 && 2 * storage.logBytesMax > maxmemoryBytes) {
@@ -198,7 +203,14 @@ export async function openRedisStores(
     (rankings) => rankings.close(),
   );
   const all = opened.move();
-  return { eventLog, exampleLog, profiles, sharedRankings, close: () => all.disposeAsync() };
+  return {
+    eventLog,
+    exampleLog,
+    profiles,
+    sharedRankings,
+    ...(lease && { publisher: lease.publisher }),
+    close: () => all.disposeAsync(),
+  };
 }
 
 /**

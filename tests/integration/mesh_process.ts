@@ -117,6 +117,11 @@ export class MeshProcess {
     return series.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
   }
 
+  /** Lets the process stand still or go on; its connections stay. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#process.kill(signal);
+  }
+
   /** Sends the signal and waits for the end. */
   async kill(signal: "SIGKILL" | "SIGTERM"): Promise<Deno.CommandStatus> {
     try {

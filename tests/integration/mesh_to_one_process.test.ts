@@ -92,6 +92,14 @@ mesh:
       }
       await act(alone.client, second, "2", "duplicate");
       await visit(alone.client, "4");
+
+      const followed = alone;
+      followed.signal("SIGSTOP");
+      alone = await MeshProcess.start(`${folder}/one.yaml`);
+      followed.signal("SIGCONT");
+      assert.equal((await followed.ended).code, 1);
+      assert.match(followed.said, /no snapshot at the end.*another process uses them/);
+      await act(alone.client, second, "2", "duplicate");
       assert.equal((await alone.kill("SIGTERM")).code, 0);
     } finally {
       await alone?.kill("SIGKILL");

@@ -21,6 +21,8 @@ class Processes {
   readonly warnings: string[] = [];
   readonly replaced: Error[] = [];
   isAway = false;
+  /** Time after which the store says that it is away, ms. */
+  answerMs = 0;
   /** Thrown once in place of the next transaction. */
   lost: RecordsLostError | undefined;
   /** Time by which the store's clock was set back, ms. */
@@ -48,7 +50,10 @@ class Processes {
           const lost = this.lost;
           this.lost = undefined;
           if (lost !== undefined) throw lost;
-          if (this.isAway) throw new RecordStoreUnavailableError("the Redis", new Error("away"));
+          if (this.isAway) {
+            await new Promise<void>((late) => void this.clock.schedule(this.answerMs, late));
+            throw new RecordStoreUnavailableError("the Redis", new Error("away"));
+          }
           return await this.store.transact(rule, options);
         },
         watch: (since, timeoutMs) => this.store.watch(since, timeoutMs),
@@ -165,6 +170,39 @@ Deno.test("a store that is away for longer than a lease changes nothing", async 
   await assert.rejects(join(processes), ProcessRunsError);
   await process.close();
   assert.deepEqual(processes.replaced, []);
+});
+
+Deno.test("an end waits for a store that stands still as long as for one answer", async () => {
+  const processes = new Processes();
+  const process = await processes.open();
+  processes.isAway = true;
+  processes.answerMs = 2_000;
+  await processes.clock.advance(3_000); // a renewal is under way
+  let isClosed = false;
+  void process.close().then(() => isClosed = true);
+  await processes.clock.advance(1_999);
+  assert.equal(isClosed, false);
+  await processes.clock.advance(1);
+  assert.equal(isClosed, true);
+});
+
+Deno.test("a snapshot of a process that another one has followed does not count", async () => {
+  const processes = new Processes();
+  const process = await processes.open();
+  const snapshot = await process.publisher.begin(undefined);
+  await snapshot.publish("snapshots/1");
+  assert.equal(await snapshot.recordOldest("snapshots/1"), true);
+  const leaseMs = 5_000;
+  for (const expiresMs of [processes.clock.nowMs() + leaseMs, 0]) {
+    // Also one that has ended since.
+    await processes.write(expiresMs);
+    await assert.rejects(process.publisher.begin(undefined), ProcessRunsError);
+    await assert.rejects(snapshot.publish("snapshots/2"), ProcessRunsError);
+    assert.equal(await snapshot.recordOldest("snapshots/2"), false);
+  }
+  await processes.clock.advance(leaseMs);
+  assert.equal(processes.replaced.length, 1);
+  await process.close();
 });
 
 /** A host joins the mesh. */
