@@ -40,6 +40,7 @@ export async function composeHost(
       place: blobsPlaceOf(configuration.storage),
       run: placement.description,
     }),
+    placement.description,
   );
   const snapshotOutcome = new SnapshotOutcome();
   const definitions = hostDefinitions(roles, stores, dense, {

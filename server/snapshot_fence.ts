@@ -5,19 +5,28 @@
  * that has later rows of the shard than its new owner: if it became the newest one, and older ones
  * were deleted, trainers could not go back far enough. So a snapshot is begun under the generation
  * of the mesh, which each takeover raises, and the epochs of the trainers, and the coordination
- * store refuses it where one of them has changed.
+ * store refuses it where one of them has changed. A host that was removed begins none: a process
+ * without a mesh may have learned on since, and changes no owner.
  */
-import type { Coordination, PlacedKey } from "../mesh/ports/coordination.ts";
+import {
+  type Coordination,
+  type HostRun,
+  isSameRun,
+  type PlacedKey,
+} from "../mesh/ports/coordination.ts";
 import { FIRST_TRAINER } from "./addresses.ts";
 import type { HostBlobs } from "./host_blobs.ts";
 import type { SnapshotPublication, SnapshotPublisher } from "../actors/snapshotter/publisher.ts";
 
 export class SnapshotFence implements SnapshotPublisher {
   readonly blobs: HostBlobs;
+  readonly #run: HostRun;
   #coordination: Coordination | undefined;
 
-  constructor(blobs: HostBlobs) {
+  /** @param run The run of this host. */
+  constructor(blobs: HostBlobs, run: HostRun) {
     this.blobs = blobs;
+    this.#run = run;
   }
 
   /** Takes the store once this host has joined the mesh; undefined when it leaves. */
@@ -30,7 +39,11 @@ export class SnapshotFence implements SnapshotPublisher {
     if (coordination === undefined) {
       throw new Error("this host is not in contact with the Redis server of the mesh");
     }
-    const { identity, generation, placements, manifest } = await coordination.read();
+    const { identity, generation, hosts, placements, manifest } = await coordination.read();
+    const host = hosts.get(this.#run.host);
+    if (host === undefined || !isSameRun(host, this.#run)) {
+      throw new Error("this host was removed from the mesh");
+    }
     if (tenure !== undefined && placements.get(FIRST_TRAINER)?.epoch !== tenure) {
       throw new Error("another host takes the snapshots by now");
     }

@@ -19,6 +19,7 @@ import {
 import {
   json,
   PROCESS_LEASE_MS,
+  raiseCounts,
   recordKeys,
   records,
 } from "../../mesh/runtime/coordination/record_keys.ts";
@@ -155,6 +156,8 @@ export class OnlyProcess {
     }
     requireNoProcess(view);
     for (const host of hosts) leaveHost(view, host);
+    // A snapshot that one of them has begun does not count.
+    if (hosts.length > 0) raiseCounts(view, { rewind: true });
   }
 
   #write(view: RecordView, expiresMs: number): void {

@@ -3,18 +3,20 @@
  * of the mesh into a store that was emptied.
  */
 import assert from "node:assert/strict";
-import type { Coordination, SnapshotOwners } from "../../mesh/ports/coordination.ts";
+import type { Coordination, HostRecord, SnapshotOwners } from "../../mesh/ports/coordination.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { listMarks, putMark } from "../../records/mesh_mark.ts";
 import { manifestName } from "../../records/snapshot_manifest.ts";
 import { HostBlobs } from "../../server/host_blobs.ts";
 import { SnapshotFence } from "../../server/snapshot_fence.ts";
-import { meshView } from "../mesh/placement/mesh_view.ts";
+import { hostRecord, meshView } from "../mesh/placement/mesh_view.ts";
 
 const OLDEST = "snapshots/000000000000001";
 
+const run = { host: "a", incarnation: "a-1" };
+
 function hostBlobs(blobs: MemoryBlobStore): HostBlobs {
-  return new HostBlobs({ blobs, place: "storage.path", run: { host: "a", incarnation: "a-1" } });
+  return new HostBlobs({ blobs, place: "storage.path", run });
 }
 
 interface FenceParts {
@@ -23,22 +25,23 @@ interface FenceParts {
   readonly isCurrent?: boolean;
   /** Whether the store is away after it. */
   readonly isRefused?: boolean;
+  /** The hosts of the mesh. */
+  readonly hosts?: readonly HostRecord[];
 }
 
 /** A fence over a mesh whose first trainer is placed under this epoch. */
 function fenceAt(
   epoch: number,
-  { blobs = new MemoryBlobStore(), isCurrent = true, isRefused = false }: FenceParts = {},
+  { blobs = new MemoryBlobStore(), isCurrent = true, isRefused = false, hosts }: FenceParts = {},
 ): SnapshotFence {
-  const owner = { host: "a", incarnation: "a-1" };
-  const view = meshView({});
+  const view = meshView({ ...(hosts && { hosts }) });
   const read = () =>
     Promise.resolve({
       ...view,
       identity: { ...view.identity, blobsMark: "mark-1" },
-      placements: new Map([["trainer/0", { state: "active", epoch, owner }]]),
+      placements: new Map([["trainer/0", { state: "active", epoch, owner: run }]]),
     });
-  const fence = new SnapshotFence(hostBlobs(blobs));
+  const fence = new SnapshotFence(hostBlobs(blobs), run);
   const publishManifest = () => Promise.resolve();
   const recordOldestSnapshot = (oldest: string, owners: SnapshotOwners) => {
     assert.deepEqual([oldest, owners], [OLDEST, { generation: 0, epochs: { "trainer/0": epoch } }]);
@@ -63,9 +66,15 @@ Deno.test("older snapshots stay where an owner was lost or the store does not an
   }
 });
 
+Deno.test("a host that was removed or replaced begins none", async () => {
+  for (const hosts of [[hostRecord("b")], [hostRecord("a", { incarnation: "a-2" })]]) {
+    await assert.rejects(fenceAt(7, { hosts }).begin(7), /this host was removed from the mesh/);
+  }
+});
+
 Deno.test("without the store of the mesh no snapshot begins", async () => {
   await assert.rejects(
-    new SnapshotFence(hostBlobs(new MemoryBlobStore())).begin(1),
+    new SnapshotFence(hostBlobs(new MemoryBlobStore()), run).begin(1),
     /not in contact with the Redis server/,
   );
 });

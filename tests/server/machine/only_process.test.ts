@@ -1,7 +1,7 @@
 /** One process without a mesh, another one beside it, and hosts. */
 import assert from "node:assert/strict";
 import { MemoryRecordStore } from "../../../mesh/adapters/memory/memory_record_store.ts";
-import { ProcessRunsError } from "../../../mesh/ports/coordination_errors.ts";
+import { ProcessRunsError, StaleManifestError } from "../../../mesh/ports/coordination_errors.ts";
 import { RecordsLostError, RecordStoreUnavailableError } from "../../../mesh/ports/record_store.ts";
 import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
 import { json, recordKeys } from "../../../mesh/runtime/coordination/record_keys.ts";
@@ -124,7 +124,10 @@ Deno.test("a host that stood still for longer than its lease ends where a proces
   const processes = new Processes();
   await join(processes);
   await processes.clock.advance(MINUTE_MS + 1);
+  const { generation } = await processes.coordination.read();
   const process = await processes.open();
+  const snapshot = { name: "snapshots/1", after: 0, generation, epochs: {} };
+  await assert.rejects(processes.coordination.publishManifest(snapshot), StaleManifestError);
   await assert.rejects(
     processes.coordination.renew(run),
     /Host "a" was removed .* its lease expired\. The process must stop/,
