@@ -91,6 +91,9 @@ export interface RemovedItem {
   readonly by: "exclude" | "filter";
 }
 
+/** A rule that reads what a user was shown or has acted on. */
+export type HistoryRule = "exclude" | "rotation";
+
 /** An item with its score. */
 export interface RankedItem {
   readonly id: string;
@@ -121,6 +124,8 @@ export interface Ranking extends Pick<Scores, "modelVersion" | "learnedThroughMs
   readonly unlogged?: true;
   /** Present if `explain` was set: items that rules left out, at most `removedItemsMax`. */
   readonly removed?: readonly RemovedItem[];
+  /** Rules that were not applied, because the user's history could not be read in time. */
+  readonly rulesSkipped?: readonly HistoryRule[];
 }
 
 /**

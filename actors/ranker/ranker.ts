@@ -322,6 +322,7 @@ export class Ranker implements Behavior<RankerMessage> {
       learnedThroughMs,
       ...(!isLogged && { unlogged: true }),
       ...(request.explain && ruled && { removed: this.#rules.removed(request, ruled) }),
+      ...(ruled && ruled.skipped.length > 0 && { rulesSkipped: ruled.skipped }),
     });
   }
 

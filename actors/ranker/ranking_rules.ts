@@ -10,13 +10,15 @@ import { SHOWN } from "../../rules/rule_errors.ts";
 import type { RuleSet } from "../../rules/rule_set.ts";
 import type { Kept } from "./kept_reader.ts";
 import type { RankerOptions } from "./options.ts";
-import type { Candidate, Rank, RankedItem, RemovedItem } from "./protocol.ts";
+import type { Candidate, HistoryRule, Rank, RankedItem, RemovedItem } from "./protocol.ts";
 import { orderByScore } from "./ranked_items.ts";
 
 /** Rules with the order that they gave. */
 export interface AppliedRules {
   readonly rules: RuleSet;
   readonly order: RuledOrder;
+  /** Rules that lacked the user's history. */
+  readonly skipped: readonly HistoryRule[];
 }
 
 const nothing: Attributes = {};
@@ -69,7 +71,7 @@ export class RankingRules {
       compiled,
       orderByScore,
     );
-    return { rules, order };
+    return { rules, order, skipped: kept === undefined ? historyRulesOf(request, rules) : [] };
   }
 
   /**
@@ -148,6 +150,15 @@ export class RankingRules {
     });
     return attributes;
   }
+}
+
+/** The rules that read the history of the request's user, where it names one. */
+function historyRulesOf({ user }: Rank, { exclude = [], rotation }: RuleSet): HistoryRule[] {
+  if (user === "") return [];
+  return [
+    ...(exclude.length > 0 ? ["exclude" as const] : []),
+    ...(rotation ? ["rotation" as const] : []),
+  ];
 }
 
 /** The candidates that `exclude` leaves out and that `rotation` lowers. */

@@ -3,6 +3,7 @@
  * that rank.
  */
 import type {
+  HistoryRule,
   Rank,
   Ranking,
   RankingMessage,
@@ -141,9 +142,11 @@ export function rankingBody(
   noteOnAttributes: string | undefined,
   noteOnEmpty: () => string,
 ) {
-  const note = ranking.items.length > 0
-    ? noteOnAttributes
-    : [noteOnEmpty(), noteOnAttributes ?? ""].join(" ").trimEnd();
+  const notes = [
+    ...(ranking.items.length === 0 ? [noteOnEmpty()] : []),
+    ...(ranking.rulesSkipped ? [noteOnSkipped(ranking.rulesSkipped)] : []),
+    ...(noteOnAttributes === undefined ? [] : [noteOnAttributes]),
+  ];
   return {
     rankingId: ranking.rankingId,
     modelVersion: ranking.modelVersion,
@@ -151,8 +154,16 @@ export function rankingBody(
     items: ranking.items,
     ...(ranking.unlogged && { unlogged: true as const }),
     ...(ranking.removed && { removed: ranking.removed }),
-    ...(note !== undefined && { note }),
+    ...(notes.length > 0 && { note: notes.join(" ") }),
   };
+}
+
+function noteOnSkipped(rules: readonly HistoryRule[]): string {
+  const subject = rules.length === 1
+    ? `The rule ${rules[0]} was`
+    : `The rules ${rules.join(" and ")} were`;
+  return `${subject} not applied, because the user's history could not be read in time: items that ` +
+    "the user has seen or acted on may be among these.";
 }
 
 function isOfClient(error: unknown): boolean {

@@ -141,6 +141,6 @@ export const rankingSchema = z.strictObject({
   }),
   note: z.string().optional().meta({
     description: "Attributes of context, userFields or the first candidate's fields that no " +
-      "feature reads; of an answer without items, what left it empty.",
+      "feature reads; rules that were not applied; of an answer without items, what left it empty.",
   }),
 }).register(namedSchemas, { id: "Ranking" });

@@ -1,5 +1,6 @@
 /** Rules of a ranking request, from the client's side. */
 import assert from "node:assert/strict";
+import type { Ranking } from "../../actors/ranker/protocol.ts";
 import { rankingSchema } from "../../gateway/schemas/rank.ts";
 import { gatewayFixture, json } from "./fixture.ts";
 
@@ -45,6 +46,25 @@ Deno.test("a request without a scenario gets the default one, and may name anoth
   assert.equal((await rulesOf({ scenario: "plain" }))?.newItems, undefined);
   const own = { when: "price > 9", share: 1, top: 3 };
   assert.deepEqual((await rulesOf({ rules: { newItems: own } }))?.newItems, own);
+});
+
+Deno.test("an answer names the rules that were not applied", async () => {
+  const { post, ranker } = gatewayFixture();
+  const noteOf = async (change: Partial<Ranking>) => {
+    ranker.script = (rank) => ({ ...ranker.inOrder(rank), ...change });
+    const ranking = await json(await post("/v1/rank", two));
+    assert.ok(rankingSchema.safeParse(ranking).success);
+    return ranking.note;
+  };
+  assert.equal(await noteOf({}), undefined);
+  assert.match(
+    await noteOf({ rulesSkipped: ["exclude"] }),
+    /^The rule exclude was not applied, because the user's history could not be read in time/,
+  );
+  assert.match(
+    await noteOf({ items: [], rulesSkipped: ["exclude", "rotation"] }),
+    /^The rules left out all 2 candidates, .* The rules exclude and rotation were not applied/,
+  );
 });
 
 Deno.test("a ranking whose items were all left out is answered, with the removed items", async () => {

@@ -101,6 +101,8 @@ Deno.test({
         // Without its features; an item that was clicked is there again.
         assert.ok((await recommend(client, { sources: ["model"] })).items.length === 12);
         assert.equal((await client.rank("ann", items)).items.length, 12);
+        const { note = "" } = await recommend(client, { rules: without, learn: false });
+        assert.match(note, /The rule exclude was not applied/);
       }
       await click(two, "i7");
       await processes.start("learn");

@@ -69,6 +69,7 @@ export interface Ranking {
     readonly score: number;
     readonly cold: boolean;
   }[];
+  readonly note?: string;
 }
 
 export interface EventResult {

@@ -55,6 +55,25 @@ Deno.test("rules read kept numbers of items from the keepers, not from the reque
   await loop.stop();
 });
 
+Deno.test("a ranking without the user's history says which rules were not applied", async () => {
+  const rules = {
+    exclude: [{ what: "click", withinMs: 60_000 }],
+    rotation: { withinMs: 60_000, penalty: 0.5 },
+    filter: ["price < 50"],
+  };
+  const clicks = { kind: "history", name: "clicks", of: { action: "click" }, last: 2 } as const;
+  const [none, some] = [
+    await Loop.start(),
+    await Loop.start({ kept: { features: [clicks] } }),
+  ];
+  assert.deepEqual((await none.rank("u", items, { rules })).rulesSkipped, ["exclude", "rotation"]);
+  const { rulesSkipped } = await none.rank("u", items, { rules: { filter: rules.filter } });
+  assert.equal(rulesSkipped, undefined, "no rule reads the history");
+  assert.equal((await none.rank("", items, { rules })).rulesSkipped, undefined, "it has no user");
+  assert.equal((await some.rank("u", items, { rules })).rulesSkipped, undefined);
+  for (const loop of [none, some]) await loop.stop();
+});
+
 Deno.test("an explanation has the moves of each item and the items left out", async () => {
   const loop = await shop();
   const ranking = await loop.rank("u", items, {
