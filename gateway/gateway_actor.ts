@@ -32,7 +32,10 @@ export interface FindRankings extends Request<readonly (readonly UserRanking[])[
   readonly withinMs: number;
 }
 
-/** Asks a gateway for the rankings that events name; the answer has one entry for each event. */
+/**
+ * Asks a gateway for the rankings that events or reports of shown items name; the answer has one
+ * entry for each of them.
+ */
 export interface CheckRankings extends Request<readonly RememberedRanking[]> {
   readonly kind: "checkRankings";
   readonly events: readonly NamedRanking[];

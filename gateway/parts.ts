@@ -71,7 +71,7 @@ export interface OtherRankings {
   ): Promise<readonly RememberedRanking[]>;
 }
 
-/** The ranking and the item of an event. */
+/** The ranking and the item of an event, or of a report of shown items. */
 export interface NamedRanking {
   readonly rankingId: string;
   readonly item: string;

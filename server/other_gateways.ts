@@ -33,8 +33,8 @@ export class OtherGateways implements OtherRankings {
     this.#mesh = mesh;
     this.#hosts = servingHostsOfMesh(configuration).filter((host) => host !== own);
     this.#finds = mesh.home.telemetry.counter("cairn_gateway_finds_total", {
-      help: "Times that another gateway was asked for rankings of events, by outcome: answered, " +
-        "late (the events no longer waited) or failed (it cannot be reached, or is overloaded).",
+      help: "Times that another gateway was asked for rankings of events or reports, by outcome: " +
+        "answered, late (these no longer waited) or failed (it cannot be reached, or is overloaded).",
       labelNames: ["outcome"],
     });
   }

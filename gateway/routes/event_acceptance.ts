@@ -84,15 +84,15 @@ export class EventAcceptance {
    * they need of other gateways.
    *
    * @param sent The body: one event or a list.
-   * @param budgetMs Time that the request has left.
+   * @param leftMs Time that the request has left, ms; throws where it has none.
    */
-  async begin(sent: unknown, budgetMs: number): Promise<EventsOfRequest> {
+  async begin(sent: unknown, leftMs: () => number): Promise<EventsOfRequest> {
     const nowMs = this.#parts.clock.nowMs();
     const budget = new FieldErrorBudget();
     const events = Array.isArray(sent)
       ? sent.map((each, i) => this.#check(each, [i], nowMs, budget))
       : [this.#check(sent, [], nowMs, budget)];
-    return { events, ofOthers: await this.#others.load(events, budgetMs), pending: new Map() };
+    return { events, ofOthers: await this.#others.load(events, leftMs), pending: new Map() };
   }
 
   /**
@@ -139,16 +139,19 @@ export class EventAcceptance {
     const { memory, eventLog } = this.#parts;
     const { event } = checked;
     const { eventId } = event;
-    if (checked.kind === "known") return this.#duplicate(event, await checked.known.acceptedAtMs);
+    const { served, unread, elsewhere } = ofOthers.get(event) ?? {};
+    const isUnloggedElsewhere = elsewhere?.isUnlogged ?? false;
+    if (checked.kind === "known") {
+      return this.#duplicate(event, await checked.known.acceptedAtMs, isUnloggedElsewhere);
+    }
     const { pointer, atMs, rankingId: named, user } = checked;
     // It may have come meanwhile in another request, or be there twice in this one.
     const known = memory.events.find(eventId, event);
     if (known !== undefined) {
       if (!known.isSame) throw conflict(eventId, pointer);
-      return this.#duplicate(event, await known.acceptedAtMs);
+      return this.#duplicate(event, await known.acceptedAtMs, isUnloggedElsewhere);
     }
 
-    const { served, unread, elsewhere } = ofOthers.get(event) ?? {};
     if (unread !== undefined) throw unread;
     const accepted = Promise.withResolvers<number>();
     let attribution: Attribution | undefined;
@@ -177,10 +180,10 @@ export class EventAcceptance {
       if (group === undefined) pending.set(partition, [added]);
       else group.push(added);
     }
-    const unlogged = elsewhere?.isUnlogged === true || isUnlogged(rankingId, this.#parts);
+    const unlogged = isUnloggedElsewhere || isUnlogged(rankingId, this.#parts);
     const note = noteOn(this.#parts, event, attribution, { rankingId, atMs, unlogged });
     const acceptedAtMs = await accepted.promise;
-    if (outcome.isDuplicate) return this.#duplicate(event, acceptedAtMs);
+    if (outcome.isDuplicate) return this.#duplicate(event, acceptedAtMs, isUnloggedElsewhere);
     return {
       eventId,
       status: "accepted",
@@ -192,8 +195,13 @@ export class EventAcceptance {
   }
 
   /** The client may have had no answer before: it is told again what is not learned from. */
-  #duplicate({ eventId, rankingId }: EventRequest, acceptedAtMs: number): Taken {
-    const unlogged = rankingId !== undefined && isUnlogged(rankingId, this.#parts);
+  #duplicate(
+    { eventId, rankingId }: EventRequest,
+    acceptedAtMs: number,
+    isUnloggedElsewhere: boolean,
+  ): Taken {
+    const unlogged = isUnloggedElsewhere ||
+      rankingId !== undefined && isUnlogged(rankingId, this.#parts);
     const note = unlogged && { unlogged, note: unloggedNote };
     return { eventId, status: "duplicate", acceptedAtMs, ...note };
   }

@@ -33,7 +33,7 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
     const many = Array.isArray(sent);
     const events: unknown[] = many ? sent : [sent];
     requireListLength(events, EVENTS_PER_BATCH_MAX, "events", "one event, or ");
-    const request = await acceptance.begin(sent, budgetMs(context, clock));
+    const request = await acceptance.begin(sent, () => budgetMs(context, clock));
     const taking = request.events.map((checked, i) =>
       outcomeOf(events[i], acceptance.take(checked, request))
     );

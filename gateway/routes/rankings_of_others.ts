@@ -4,7 +4,7 @@
  */
 import { UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import type { UserRanking } from "../memory/user_rankings.ts";
-import type { GatewayParts, RememberedRanking } from "../parts.ts";
+import type { GatewayParts, NamedRanking, RememberedRanking } from "../parts.ts";
 import type { EventRequest } from "../schemas/events.ts";
 import type { CheckedEvent } from "./event_checks.ts";
 import { mayBeShared } from "./unlogged_rankings.ts";
@@ -35,12 +35,12 @@ export class OtherRankingsLoader {
    * Loads the rankings of a request's events that this gateway does not know, or that the log had
    * not taken.
    *
-   * @param budgetMs Time that the request has left.
+   * @param leftMs Time that the request has left, ms; throws where it has none.
    */
-  async load(checked: readonly CheckedEvent[], budgetMs: number): Promise<RankingsOfOthers> {
-    const { sharedRankings, clock } = this.#parts;
+  async load(checked: readonly CheckedEvent[], leftMs: () => number): Promise<RankingsOfOthers> {
+    const { sharedRankings } = this.#parts;
+    const budgetMs = leftMs();
     if (sharedRankings === undefined) return new Map();
-    const beganMs = clock.monotonicMs();
     const found = await this.#findOfOthers(checked, budgetMs);
     const needed = checked.flatMap((each) => {
       if (each.kind === "refused") return [];
@@ -53,31 +53,16 @@ export class OtherRankingsLoader {
     const unread = await sharedRankings.load(needed.flatMap(({ ids }) => ids));
     const reasonOf = (ids: readonly string[]) => ids.flatMap((id) => unread.get(id) ?? []).at(0);
     const readable = needed.filter(({ ids }) => reasonOf(ids) === undefined);
-    const leftMs = budgetMs - (clock.monotonicMs() - beganMs);
-    const elsewhere = await this.#checkElsewhere(readable.map(({ event }) => event), leftMs);
+    const named = readable.map(({ event }) => event).filter(namesRanking);
+    const elsewhere: ReadonlyMap<EventRequest, RememberedRanking> = await checkElsewhere(
+      named,
+      this.#parts,
+      leftMs,
+    );
     return new Map(needed.map(({ event, served, ids }) => [
       event,
       { served, unread: reasonOf(ids), elsewhere: elsewhere.get(event) },
     ]));
-  }
-
-  /** The rankings of events that would be refused for good, as other gateways remember them. */
-  async #checkElsewhere(
-    events: readonly EventRequest[],
-    leftMs: number,
-  ): Promise<ReadonlyMap<EventRequest, RememberedRanking>> {
-    const { otherGateways, memory, sharedRankings } = this.#parts;
-    if (otherGateways === undefined || !memory.isComplete || leftMs <= 0) return new Map();
-    const isUnknown = (id: string) =>
-      !memory.rankings.has(id) && sharedRankings?.check(id, UNLOGGED_ITEM) === "unknown-ranking";
-    const unknown = events.flatMap((event) => {
-      const { rankingId, item } = event;
-      return rankingId !== undefined && isUnknown(rankingId) ? [{ event, rankingId, item }] : [];
-    });
-    if (unknown.length === 0) return new Map();
-    const named = unknown.map(({ rankingId, item }) => ({ rankingId, item }));
-    const checked = await otherGateways.checkRankings(named, leftMs);
-    return new Map(unknown.map(({ event }, i) => [event, checked[i]]));
   }
 
   /** The rankings of other gateways that may have caused new events which name their user. */
@@ -104,4 +89,31 @@ export class OtherRankingsLoader {
     }
     return user === undefined ? [] : this.#unranked.unloggedOf(user, item);
   }
+}
+
+function namesRanking(event: EventRequest): event is EventRequest & NamedRanking {
+  return event.rankingId !== undefined;
+}
+
+/**
+ * Asks the other gateways for the rankings that neither this one nor the server knows: an event or
+ * a report on them would be refused for good.
+ *
+ * @param leftMs Time that the request has left, ms; throws where it has none.
+ * @returns By an entry of `named`; absent where no other gateway was asked.
+ */
+export async function checkElsewhere<N extends NamedRanking>(
+  named: readonly N[],
+  { otherGateways, memory, sharedRankings }: GatewayParts,
+  leftMs: () => number,
+): Promise<ReadonlyMap<N, RememberedRanking>> {
+  if (otherGateways === undefined || !memory.isComplete) return new Map();
+  const unknown = named.filter(({ rankingId }) =>
+    !memory.rankings.has(rankingId) &&
+    sharedRankings?.check(rankingId, UNLOGGED_ITEM) === "unknown-ranking"
+  );
+  if (unknown.length === 0) return new Map();
+  const asked = unknown.map(({ rankingId, item }) => ({ rankingId, item }));
+  const checked = await otherGateways.checkRankings(asked, leftMs());
+  return new Map(unknown.map((each, i) => [each, checked[i]]));
 }

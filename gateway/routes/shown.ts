@@ -5,13 +5,14 @@
 import { encodeEvent, type ShownRecord } from "../../records/event_record.ts";
 import { appendToRanking } from "../../records/ranking_partition.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
-import { withinDeadline } from "../middleware/deadline.ts";
+import { budgetMs, withinDeadline } from "../middleware/deadline.ts";
 import { FieldErrors } from "../parsing/field_errors.ts";
 import { BodyReader } from "../parsing/request_body.ts";
 import { TimestampParser } from "../parsing/timestamps.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import { shownAnswerSchema, type ShownRequest, shownRequestSchema } from "../schemas/shown.ts";
+import { checkElsewhere } from "./rankings_of_others.ts";
 import { isOfOthers, isUnlogged, unloggedReason } from "./unlogged_rankings.ts";
 import { TextResponse } from "../text_response.ts";
 import { inWords } from "./event_notes.ts";
@@ -28,7 +29,11 @@ export function shownEndpoint(parts: GatewayParts): Endpoint {
     const { rankingId, items, timestamp } = await body.read(context, shownRequestSchema);
     const atMs = timestamps.parse(timestamp);
     const shown = [...new Set(items)];
-    await requireRanked({ rankingId, items }, parts);
+    const isUnloggedElsewhere = await requireRanked(
+      { rankingId, items },
+      parts,
+      () => budgetMs(context, clock),
+    );
     const record: ShownRecord = {
       kind: "shown",
       rankingId,
@@ -44,7 +49,7 @@ export function shownEndpoint(parts: GatewayParts): Endpoint {
         "again: a report that comes twice counts once.",
     );
     taken.add(1);
-    const note = isUnlogged(rankingId, parts)
+    const note = isUnloggedElsewhere || isUnlogged(rankingId, parts)
       ? `It changes nothing: ${unloggedReason}`
       : noteOnLateness(parts, rankingId, atMs);
     return TextResponse.json({
@@ -96,24 +101,30 @@ export function shownEndpoint(parts: GatewayParts): Endpoint {
 /**
  * Requires a ranking that the gateways remember and that has the items.
  *
+ * @param leftMs Time that the request has left, ms; throws where it has none.
+ * @returns Whether other gateways alone remember it, as one that the event log did not take.
  * @throws {ProblemError} `unknown-ranking`, or `item-not-shown` with each wrong item.
  */
 async function requireRanked(
   { rankingId, items }: ShownRequest,
-  { memory, options, sharedRankings }: GatewayParts,
-): Promise<void> {
-  if (options.unknownRankings === "accept") return;
+  parts: GatewayParts,
+  leftMs: () => number,
+): Promise<boolean> {
+  const { memory, options, sharedRankings } = parts;
+  if (options.unknownRankings === "accept") return false;
   const isHere = memory.rankings.has(rankingId);
   const unread = isHere ? undefined : await sharedRankings?.load([rankingId]);
   const reason = unread?.get(rankingId);
   if (reason !== undefined) throw reason;
   const rankings = isHere ? memory.rankings : sharedRankings ?? memory.rankings;
+  const named = items.map((item) => ({ rankingId, item }));
+  const elsewhere = await checkElsewhere(named, parts, leftMs);
   const errors = new FieldErrors();
   for (const [index, item] of items.entries()) {
-    const found = rankings.check(rankingId, item);
+    const found = elsewhere.get(named[index])?.lookup ?? rankings.check(rankingId, item);
     if (found === "unknown-ranking") {
       // It may be one of the log that is not read back yet: the joiner decides.
-      if (!memory.isComplete) return;
+      if (!memory.isComplete) return false;
       throw unknownRanking(rankingId);
     }
     if (found === "shown" || errors.isFull) continue;
@@ -123,7 +134,7 @@ async function requireRanked(
         "or of the list that the ranking had as shown",
     );
   }
-  if (errors.count === 0) return;
+  if (errors.count === 0) return elsewhere.get(named[0])?.isUnlogged ?? false;
   throw new ProblemError(
     "item-not-shown",
     `Cannot take the report on ranking "${rankingId}": it names items that are not in the ` +

@@ -108,6 +108,23 @@ await withServers((server) => {
     );
   });
 
+  test("a report of shown items that overtakes its ranking is taken", async ([one, two]) => {
+    one.memory.rankings.remember("r", [{ id: "a" }, { id: UNLOGGED_ITEM }], 0);
+    one.memory.rankings.remember("late", [{ id: "a" }, { id: "b" }], 0); // its key has expired
+    const report = (rankingId: string, ...items: string[]) =>
+      json(two.post("/v1/shown", { rankingId, items }));
+    const { items, note } = await report("r", "a");
+    assert.equal(items, 1);
+    assert.match(note, /^It changes nothing: the event log does not have its ranking/);
+    assert.deepEqual(await report("late", "b", "a"), { rankingId: "late", items: 2 });
+    const wrong = await report("late", "a", "z");
+    assert.equal(wrong.type, "/problems/item-not-shown");
+    assert.deepEqual(wrong.errors.map(({ pointer }: { pointer: string }) => pointer), [
+      "#/items/1",
+    ]);
+    assert.equal((await report("none", "a")).type, "/problems/unknown-ranking");
+  });
+
   test(
     "a gateway that has just started has an event on an unknown ranking sent again",
     async ([one, two]) => {
