@@ -11,6 +11,7 @@ import {
   type AppendFence,
   type AppendUntil,
   type EventLog,
+  isRefusal,
   LateAppendError,
   type ListenerHaste,
   type LogExtent,
@@ -26,7 +27,6 @@ import {
   type OnceRecord,
   SealedPartitionError,
 } from "../../mesh/ports/event_log.ts";
-import { RankingExistsError } from "../../mesh/ports/shared_rankings.ts";
 import { Listeners } from "../../mesh/runtime/listeners.ts";
 import { LogAppends } from "./log_appends.ts";
 import type { AttachedChange, LogState } from "./log_state.ts";
@@ -175,10 +175,13 @@ export class SimulatedEventLog implements EventLog {
     return [...outcome];
   }
 
-  /** Notes why the log has refused an append; of a seal, the partitions that are open. */
+  /**
+   * Notes why the log has refused an append, unless it takes those of others; of a seal, the
+   * partitions that are open.
+   */
   #refused(error: Error): Error {
     if (error instanceof SealedPartitionError) this.#known.adopt(error.extent);
-    else if (!(error instanceof RankingExistsError)) this.#refusal = error;
+    else if (isRefusal(error)) this.#refusal = error;
     return error;
   }
 
