@@ -2,6 +2,7 @@
  * The actor of a gateway for the other gateways of its mesh: their consoles read its activity,
  * their erasures have it forget users, and their events find its rankings.
  */
+import type { EventLog } from "../mesh/ports/event_log.ts";
 import { UNLOGGED_ITEM } from "../mesh/ports/shared_rankings.ts";
 import type { ActorDefinition, Request } from "../mesh/runtime/actor.ts";
 import type { Activity, ActivitySeen } from "./console/activity.ts";
@@ -49,6 +50,7 @@ export type GatewayMessage = GetActivity | ForgetUser | FindRankings | CheckRank
 /** The state of a gateway that others reach. */
 export interface GatewayState {
   readonly memory: GatewayMemory;
+  readonly eventLog: Pick<EventLog, "refusal">;
   /** Absent where there is no console. */
   readonly activity?: Activity;
 }
@@ -57,7 +59,7 @@ const noActivity: ActivitySeen = { rankings: [], events: [], refusals: [] };
 
 /** Its address is `gateway/HOST`. */
 export function defineGatewayActor(
-  { memory, activity }: GatewayState,
+  { memory, eventLog, activity }: GatewayState,
 ): ActorDefinition<GatewayMessage, undefined> {
   return {
     kind: "gateway",
@@ -77,7 +79,10 @@ export function defineGatewayActor(
               ),
             );
           case "checkRankings":
-            return context.reply(message, message.events.map((event) => remembered(event, memory)));
+            return context.reply(
+              message,
+              message.events.map((event) => remembered(event, memory, eventLog)),
+            );
           case "forgetUser":
             forgetUser(message.user, memory, activity);
             return context.reply(message, undefined);
@@ -92,7 +97,12 @@ export function defineGatewayActor(
 function remembered(
   { rankingId, item }: NamedRanking,
   { rankings }: GatewayMemory,
+  eventLog: GatewayState["eventLog"],
 ): RememberedRanking {
-  const isUnlogged = rankings.check(rankingId, UNLOGGED_ITEM) === "shown";
-  return { lookup: rankings.check(rankingId, item), isUnlogged };
+  const lookup = rankings.check(rankingId, item);
+  // The asker does not find it in the log: a failover may have lost it, and only this gateway can
+  // append it again.
+  const isUnlogged = rankings.check(rankingId, UNLOGGED_ITEM) === "shown" ||
+    lookup !== "unknown-ranking" && eventLog.refusal() !== undefined;
+  return { lookup, isUnlogged };
 }

@@ -12,7 +12,11 @@ import type { EventLog } from "../mesh/ports/event_log.ts";
 import type { Attributes, ProfileKind, ProfileStore } from "../mesh/ports/profile_store.ts";
 import type { Random } from "../mesh/ports/random.ts";
 import type { HostSnapshotFailure } from "../mesh/ports/snapshot_failure.ts";
-import type { RankingLookup, SharedRankings } from "../mesh/ports/shared_rankings.ts";
+import type {
+  RankingLookup,
+  RankingsUnreadError,
+  SharedRankings,
+} from "../mesh/ports/shared_rankings.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import type { Tracing } from "../mesh/ports/tracing.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
@@ -63,12 +67,13 @@ export interface OtherRankings {
    * The rankings that events name, as the gateways remember them which answer as soon.
    *
    * @param budgetMs As above.
-   * @returns For each event; unknown where none of them remembers the ranking.
+   * @returns For each event; unknown where none of them remembers the ranking, and an error where
+   * none does by now, and one that may is late or overloaded.
    */
   checkRankings(
     events: readonly NamedRanking[],
     budgetMs: number,
-  ): Promise<readonly RememberedRanking[]>;
+  ): Promise<readonly (RememberedRanking | RankingsUnreadError)[]>;
 }
 
 /** The ranking and the item of an event, or of a report of shown items. */
@@ -80,7 +85,10 @@ export interface NamedRanking {
 /** A ranking of an event as a gateway remembers it. */
 export interface RememberedRanking {
   readonly lookup: RankingLookup;
-  /** Whether the event log did not take it in time. */
+  /**
+   * Whether the event log did not take it in time, or may have lost it while its gateway does not
+   * reach the log.
+   */
   readonly isUnlogged: boolean;
 }
 

@@ -97,7 +97,7 @@ export async function openGateway(
   const { schema } = configuration.features;
   const memory = new GatewayMemory(clock, configuration.gateway);
   const activity = console && { activity: console.activity };
-  await shareGateway(configuration, mesh, host, { memory, ...activity });
+  await shareGateway(configuration, mesh, host, { memory, eventLog: stores.eventLog, ...activity });
   const recall = await recallFromLogs(memory, { ...stores, clock, telemetry });
   const { acceptanceClock } = memory;
   const storedItems = new StoredItems({

@@ -10,9 +10,10 @@ import {
 } from "../gateway/gateway_actor.ts";
 import type { UserEvent, UserRanking } from "../gateway/memory/user_rankings.ts";
 import type { NamedRanking, OtherRankings, RememberedRanking } from "../gateway/parts.ts";
+import { RankingsUnreadError } from "../mesh/ports/shared_rankings.ts";
 import type { Counter } from "../mesh/ports/telemetry.ts";
 import type { ActorRef, Address, AskOptions } from "../mesh/runtime/actor.ts";
-import { AskTimeoutError } from "../mesh/runtime/errors.ts";
+import { AskTimeoutError, OverloadedError } from "../mesh/runtime/errors.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
 import { homeNodeOf, servingHostsOfMesh } from "./layout.ts";
 
@@ -40,11 +41,12 @@ export class OtherGateways implements OtherRankings {
   }
 
   /** The activities of the gateways that answer. */
-  activities(): Promise<OtherActivity[]> {
-    return this.#ask(async (host) => ({
+  async activities(): Promise<OtherActivity[]> {
+    const asked = await this.#ask(async (host) => ({
       host,
       activity: await this.#refOf(host).ask({ kind: "getActivity" }, { budgetMs: ASK_BUDGET_MS }),
     }));
+    return answersOf(asked);
   }
 
   /**
@@ -65,10 +67,11 @@ export class OtherGateways implements OtherRankings {
   ): Promise<readonly (readonly UserRanking[])[]> {
     const found = await Promise.all(
       chunksOf(events).map(async (events) => {
-        const answers = await this.#find(
+        const asked = await this.#find(
           (gateway, options) => gateway.ask({ kind: "findRankings", events, withinMs }, options),
           budgetMs,
         );
+        const answers = answersOf(asked);
         return events.map((_, i) =>
           answers.flatMap((each) => each[i]).sort((a, b) => b.atMs - a.atMs)
         );
@@ -81,27 +84,29 @@ export class OtherGateways implements OtherRankings {
   async checkRankings(
     events: readonly NamedRanking[],
     budgetMs: number,
-  ): Promise<readonly RememberedRanking[]> {
+  ): Promise<readonly (RememberedRanking | RankingsUnreadError)[]> {
     const checked = await Promise.all(
       chunksOf(events).map(async (events) => {
-        const answers = await this.#find(
+        const asked = await this.#find(
           (gateway, options) => gateway.ask({ kind: "checkRankings", events }, options),
           budgetMs,
         );
-        return events.map((_, i): RememberedRanking =>
+        const answers = answersOf(asked);
+        const otherwise = lateOf(asked) ?? unknownRanking;
+        return events.map((_, i) =>
           answers.map((each) => each[i]).find(({ lookup }) => lookup !== "unknown-ranking") ??
-            { lookup: "unknown-ranking", isUnlogged: false }
+            otherwise
         );
       }),
     );
     return checked.flat();
   }
 
-  /** Asks for rankings of events; returns the answers that come in time. */
+  /** Asks for rankings of events, within a short time. */
   #find<R>(
     ask: (gateway: ActorRef<GatewayMessage>, options: AskOptions) => Promise<R>,
     leftMs: number,
-  ): Promise<R[]> {
+  ): Promise<PromiseSettledResult<R>[]> {
     const budgetMs = Math.min(FIND_BUDGET_MS_MAX, leftMs / 2);
     return this.#ask(async (host) => {
       try {
@@ -119,9 +124,28 @@ export class OtherGateways implements OtherRankings {
     return this.#mesh.actorRef<GatewayMessage>(gatewayAddress(host));
   }
 
-  async #ask<R>(ask: (host: string) => Promise<R>): Promise<R[]> {
-    const answers = await Promise.allSettled(this.#hosts.map(ask));
-    return answers.flatMap((answer) => answer.status === "fulfilled" ? [answer.value] : []);
+  #ask<R>(ask: (host: string) => Promise<R>): Promise<PromiseSettledResult<R>[]> {
+    return Promise.allSettled(this.#hosts.map(ask));
+  }
+}
+
+const unknownRanking: RememberedRanking = { lookup: "unknown-ranking", isUnlogged: false };
+
+function answersOf<R>(asked: readonly PromiseSettledResult<R>[]): R[] {
+  return asked.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
+}
+
+/** The error for rankings that a gateway may remember which is late or overloaded. */
+function lateOf(asked: readonly PromiseSettledResult<unknown>[]): RankingsUnreadError | undefined {
+  for (const each of asked) {
+    if (each.status === "fulfilled") continue;
+    const { reason } = each;
+    if (!(reason instanceof AskTimeoutError || reason instanceof OverloadedError)) continue;
+    return new RankingsUnreadError(
+      "the rankings of other hosts",
+      "Send the request again.",
+      reason,
+    );
   }
 }
 

@@ -96,9 +96,7 @@ export function requireShown(
   if (unknown && !memory.isComplete) return;
   const field = unknown ? "rankingId" : "item";
   const value = unknown ? rankingId : item;
-  const reason = unknown
-    ? "is not a ranking that this gateway remembers"
-    : "was not shown by that ranking";
+  const reason = unknown ? "is not a ranking that is remembered" : "was not shown by that ranking";
   const send = unknown
     ? "send the rankingId of a recent answer that was not made with learn: false, or the user " +
       "instead of the rankingId"

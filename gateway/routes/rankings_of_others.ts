@@ -2,7 +2,7 @@
  * Rankings of other gateways that the events of a request may belong to: the one that an event
  * names, or those that showed its item to its user.
  */
-import { UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
+import { type RankingsUnreadError, UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import type { UserRanking } from "../memory/user_rankings.ts";
 import type { GatewayParts, NamedRanking, RememberedRanking } from "../parts.ts";
 import type { EventRequest } from "../schemas/events.ts";
@@ -54,15 +54,16 @@ export class OtherRankingsLoader {
     const reasonOf = (ids: readonly string[]) => ids.flatMap((id) => unread.get(id) ?? []).at(0);
     const readable = needed.filter(({ ids }) => reasonOf(ids) === undefined);
     const named = readable.map(({ event }) => event).filter(namesRanking);
-    const elsewhere: ReadonlyMap<EventRequest, RememberedRanking> = await checkElsewhere(
-      named,
-      this.#parts,
-      leftMs,
-    );
-    return new Map(needed.map(({ event, served, ids }) => [
-      event,
-      { served, unread: reasonOf(ids), elsewhere: elsewhere.get(event) },
-    ]));
+    const elsewhere: Elsewhere<EventRequest> = await checkElsewhere(named, this.#parts, leftMs);
+    return new Map(needed.map(({ event, served, ids }) => {
+      const found = elsewhere.get(event);
+      return [
+        event,
+        found instanceof Error
+          ? { served, unread: found }
+          : { served, unread: reasonOf(ids), elsewhere: found },
+      ];
+    }));
   }
 
   /** The rankings of other gateways that may have caused new events which name their user. */
@@ -95,18 +96,21 @@ function namesRanking(event: EventRequest): event is EventRequest & NamedRanking
   return event.rankingId !== undefined;
 }
 
+/** Rankings by the event or report that names them, as `OtherRankings.checkRankings` tells them. */
+type Elsewhere<N> = ReadonlyMap<N, RememberedRanking | RankingsUnreadError>;
+
 /**
  * Asks the other gateways for the rankings that neither this one nor the server knows: an event or
  * a report on them would be refused for good.
  *
  * @param leftMs Time that the request has left, ms; throws where it has none.
- * @returns By an entry of `named`; absent where no other gateway was asked.
+ * @returns Entries are absent where no other gateway was asked.
  */
 export async function checkElsewhere<N extends NamedRanking>(
   named: readonly N[],
   { otherGateways, memory, sharedRankings }: GatewayParts,
   leftMs: () => number,
-): Promise<ReadonlyMap<N, RememberedRanking>> {
+): Promise<Elsewhere<N>> {
   if (otherGateways === undefined || !memory.isComplete) return new Map();
   const unknown = named.filter(({ rankingId }) =>
     !memory.rankings.has(rankingId) &&

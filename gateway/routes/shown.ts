@@ -104,6 +104,7 @@ export function shownEndpoint(parts: GatewayParts): Endpoint {
  * @param leftMs Time that the request has left, ms; throws where it has none.
  * @returns Whether other gateways alone remember it, as one that the event log did not take.
  * @throws {ProblemError} `unknown-ranking`, or `item-not-shown` with each wrong item.
+ * @throws {RankingsUnreadError} Whether there is such a ranking is not known at the moment.
  */
 async function requireRanked(
   { rankingId, items }: ShownRequest,
@@ -119,9 +120,13 @@ async function requireRanked(
   const rankings = isHere ? memory.rankings : sharedRankings ?? memory.rankings;
   const named = items.map((item) => ({ rankingId, item }));
   const elsewhere = await checkElsewhere(named, parts, leftMs);
+  let isUnloggedElsewhere = false;
   const errors = new FieldErrors();
   for (const [index, item] of items.entries()) {
-    const found = elsewhere.get(named[index])?.lookup ?? rankings.check(rankingId, item);
+    const other = elsewhere.get(named[index]);
+    if (other instanceof Error) throw other;
+    isUnloggedElsewhere ||= other?.isUnlogged ?? false;
+    const found = other?.lookup ?? rankings.check(rankingId, item);
     if (found === "unknown-ranking") {
       // It may be one of the log that is not read back yet: the joiner decides.
       if (!memory.isComplete) return false;
@@ -134,7 +139,7 @@ async function requireRanked(
         "or of the list that the ranking had as shown",
     );
   }
-  if (errors.count === 0) return elsewhere.get(named[0])?.isUnlogged ?? false;
+  if (errors.count === 0) return isUnloggedElsewhere;
   throw new ProblemError(
     "item-not-shown",
     `Cannot take the report on ranking "${rankingId}": it names items that are not in the ` +
@@ -144,7 +149,7 @@ async function requireRanked(
 }
 
 function unknownRanking(rankingId: string): ProblemError {
-  const reason = "is not a ranking that this gateway remembers";
+  const reason = "is not a ranking that is remembered";
   return new ProblemError(
     "unknown-ranking",
     `Cannot take the report: rankingId "${rankingId}" ${reason}.`,

@@ -12,6 +12,8 @@ import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import { fixtureOptions, startMs } from "./fixture.ts";
 
+const eventLog = { refusal: () => undefined };
+
 /** A gateway's actor, and the values that it replies. */
 async function actorOf(state: GatewayState) {
   const replies: unknown[] = [];
@@ -25,7 +27,7 @@ Deno.test("a gateway forgets a user for another one, in its memory and its conso
   const clock = new VirtualClock({ startMs });
   const memory = new GatewayMemory(clock, fixtureOptions);
   const activity = new Activity(clock);
-  const { actor, replies } = await actorOf({ memory, activity });
+  const { actor, replies } = await actorOf({ memory, eventLog, activity });
   for (const [user, rankingId] of [["ann", "r-1"], ["bob", "r-2"]]) {
     const ranking = { rankingId, modelVersion: 1, learnedThroughMs: 0, items: [] };
     activity.ranked(user, ranking, 1);
@@ -53,7 +55,7 @@ Deno.test("the events of a forgotten user leave the console whose rankings are n
   const clock = new VirtualClock({ startMs });
   const memory = new GatewayMemory(clock, fixtureOptions);
   const activity = new Activity(clock);
-  const { actor } = await actorOf({ memory, activity });
+  const { actor } = await actorOf({ memory, eventLog, activity });
   for (const [user, rankingId] of [["ann", "r-1"], ["bob", "r-2"]]) {
     memory.userRankings.remember(user, { rankingId, atMs: startMs });
     const eventId = `e-${user}`;
@@ -65,7 +67,7 @@ Deno.test("the events of a forgotten user leave the console whose rankings are n
 
 Deno.test("a gateway without a console has no activity", async () => {
   const memory = new GatewayMemory(new VirtualClock({ startMs }), fixtureOptions);
-  const { actor, replies } = await actorOf({ memory });
+  const { actor, replies } = await actorOf({ memory, eventLog });
   await actor.receive({ kind: "getActivity" } as unknown as GatewayMessage);
   await actor.receive({ kind: "forgetUser", user: "ann" } as unknown as GatewayMessage);
   assert.deepEqual(replies, [{ rankings: [], events: [], refusals: [] }, undefined]);
@@ -73,7 +75,7 @@ Deno.test("a gateway without a console has no activity", async () => {
 
 Deno.test("a gateway tells others which of its rankings showed an item to a user before an event", async () => {
   const memory = new GatewayMemory(new VirtualClock({ startMs }), fixtureOptions);
-  const { actor, replies } = await actorOf({ memory });
+  const { actor, replies } = await actorOf({ memory, eventLog });
   const remember = (rankingId: string, item: string, atMs: number) => {
     memory.rankings.remember(rankingId, [{ id: item }], startMs + atMs);
     memory.userRankings.remember("ann", { rankingId, atMs: startMs + atMs });
@@ -95,16 +97,25 @@ Deno.test("a gateway tells others which of its rankings showed an item to a user
 
 Deno.test("a gateway tells others how it remembers rankings", async () => {
   const memory = new GatewayMemory(new VirtualClock({ startMs }), fixtureOptions);
-  const { actor, replies } = await actorOf({ memory });
+  const eventLog = { refusal: (): Error | undefined => undefined };
+  const { actor, replies } = await actorOf({ memory, eventLog });
   memory.rankings.remember("r-1", [{ id: "a" }], startMs);
   memory.rankings.remember("r-2", [{ id: "a" }, { id: UNLOGGED_ITEM }], startMs);
   const events = [["r-0", "a"], ["r-1", "a"], ["r-1", "b"], ["r-2", "a"]]
     .map(([rankingId, item]) => ({ rankingId, item }));
-  await actor.receive({ kind: "checkRankings", events } as unknown as GatewayMessage);
+  const check = { kind: "checkRankings", events } as unknown as GatewayMessage;
+  await actor.receive(check);
+  eventLog.refusal = () => new Error("Redis is away, and may have lost the newest rankings");
+  await actor.receive(check);
   assert.deepEqual(replies, [[
     { lookup: "unknown-ranking", isUnlogged: false },
     { lookup: "shown", isUnlogged: false },
     { lookup: "item-not-shown", isUnlogged: false },
+    { lookup: "shown", isUnlogged: true },
+  ], [
+    { lookup: "unknown-ranking", isUnlogged: false },
+    { lookup: "shown", isUnlogged: true },
+    { lookup: "item-not-shown", isUnlogged: true },
     { lookup: "shown", isUnlogged: true },
   ]]);
 });

@@ -1,21 +1,40 @@
 /** Rankings that neither this gateway nor the server knows, and that other gateways remember. */
 import assert from "node:assert/strict";
+import type { RememberedRanking } from "../../gateway/parts.ts";
+import { RankingsUnreadError } from "../../mesh/ports/shared_rankings.ts";
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import { gatewayFixture, json, startMs } from "./fixture.ts";
 
 const DEADLINE_MS = 1_000;
 const click = { eventId: "e1", rankingId: "r", item: "a", action: "click" };
+const bodies = [
+  ["/v1/events", click],
+  ["/v1/shown", { rankingId: "r", items: ["a"] }],
+] as const;
 
-/** A gateway beside others that remember all rankings, and a server that takes `loadMs`. */
-function beside(loadMs = 0) {
+interface Situation {
+  /** Time that the server takes to read rankings, ms. */
+  readonly loadMs?: number;
+  /** Why it cannot read them. */
+  readonly unread?: Error;
+  /** The answer of the other gateways for each ranking. */
+  readonly others?: RememberedRanking | RankingsUnreadError;
+}
+
+/** A gateway beside others that remember all rankings, and a server that knows none. */
+function beside({ loadMs = 0, unread, others }: Situation = {}) {
   const clock = new VirtualClock({ startMs });
+  const asked: string[] = [];
   const gateway = gatewayFixture({
     clock,
     options: { deadlineMs: DEADLINE_MS },
     sharedRankings: {
       append: () => Promise.reject(new Error("none is made")),
       remember: () => Promise.resolve(),
-      load: () => new Promise((resolve) => void clock.schedule(loadMs, () => resolve(new Map()))),
+      load: async (ids) => {
+        await new Promise((resolve) => void clock.schedule(loadMs, () => resolve(undefined)));
+        return new Map(unread && ids.map((id) => [id, unread]));
+      },
       check: () => "unknown-ranking",
       appendOnce: () => Promise.reject(new Error("the server knows none")),
       unshared: 0,
@@ -24,11 +43,15 @@ function beside(loadMs = 0) {
     },
     otherGateways: {
       findRankings: (events) => Promise.resolve(events.map(() => [])),
-      checkRankings: (events) =>
-        Promise.resolve(events.map(() => ({ lookup: "shown", isUnlogged: true }))),
+      checkRankings: (events) => {
+        asked.push(...events.map(({ rankingId }) => rankingId));
+        return Promise.resolve(events.map(() => others ?? { lookup: "shown", isUnlogged: true }));
+      },
     },
   });
   return {
+    asked,
+    memory: gateway.memory,
     async post(path: string, body: object) {
       const answer = gateway.post(path, body);
       await clock.advance(loadMs);
@@ -38,13 +61,8 @@ function beside(loadMs = 0) {
 }
 
 Deno.test("a ranking for which no time is left is not called unknown", async () => {
-  const { post } = beside(DEADLINE_MS);
-  for (
-    const [path, body] of [
-      ["/v1/events", click],
-      ["/v1/shown", { rankingId: "r", items: ["a"] }],
-    ] as const
-  ) {
+  const { post } = beside({ loadMs: DEADLINE_MS });
+  for (const [path, body] of bodies) {
     assert.equal((await post(path, body)).type, "/problems/deadline-exceeded", path);
   }
 });
@@ -56,4 +74,39 @@ Deno.test("an event that comes again is told again that nothing is learned from 
     answers.map(({ events: [{ status, unlogged }] }) => [status, unlogged]),
     [["accepted", true], ["duplicate", true]],
   );
+});
+
+Deno.test("a ranking that a late gateway may remember is not called unknown", async () => {
+  const others = new RankingsUnreadError("the rankings of other hosts", "", new Error("late"));
+  const { post } = beside({ others });
+  for (const [path, body] of bodies) {
+    const { type, detail } = await post(path, body);
+    assert.equal(type, "/problems/unavailable", path);
+    assert.match(detail, /^Cannot read the rankings of other hosts: late/);
+  }
+});
+
+Deno.test("other gateways are asked only where nothing else tells the ranking", async () => {
+  const { asked, memory, post } = beside();
+  memory.rankings.remember("own", [{ id: "a" }], startMs);
+  await post(
+    "/v1/events",
+    ["own", "other"].map((rankingId, i) => ({
+      ...click,
+      eventId: `e${i}`,
+      rankingId,
+    })),
+  );
+  await post("/v1/shown", { rankingId: "own", items: ["a"] });
+  assert.deepEqual(asked, ["other"]);
+  memory.isComplete = false; // the log may have the ranking, and the joiner decides
+  for (const [path, body] of bodies) await post(path, body);
+  assert.deepEqual(asked, ["other"]);
+
+  const unread = new RankingsUnreadError("the rankings", "", new Error("Redis is away"));
+  const away = beside({ unread });
+  for (const [path, body] of bodies) {
+    assert.equal((await away.post(path, body)).type, "/problems/unavailable", path);
+  }
+  assert.deepEqual(away.asked, []);
 });

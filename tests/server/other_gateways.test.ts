@@ -3,6 +3,7 @@ import type { CheckRankings, FindRankings } from "../../gateway/gateway_actor.ts
 import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
 import type { AskOptions } from "../../mesh/runtime/actor.ts";
 import { ActorFailedError, AskTimeoutError } from "../../mesh/runtime/errors.ts";
+import { RankingsUnreadError } from "../../mesh/ports/shared_rankings.ts";
 import type { Mesh } from "../../mesh/runtime/mesh.ts";
 import { OtherGateways } from "../../server/other_gateways.ts";
 import { spreadConfiguration } from "./spread_hosts.ts";
@@ -98,11 +99,21 @@ Deno.test("a ranking of an event is as a gateway says that remembers it", async 
   const events = Array.from({ length: 250 }, (_, i) => ({ rankingId: `r-${i}`, item: "a" }));
   const checked = await others.checkRankings(events, 1_000);
   const shown = events.map(({ rankingId }, i) => ({ rankingId, ...checked[i] }))
-    .filter(({ lookup }) => lookup === "shown");
+    .filter((each) => "lookup" in each && each.lookup === "shown");
   assert.deepEqual(shown, [
     { rankingId: "r-1", lookup: "shown", isUnlogged: true },
     { rankingId: "r-150", lookup: "shown", isUnlogged: false },
   ]);
+  const { others: late } = othersOf(
+    () => {
+      throw new AskTimeoutError("gateway/edge-2", { budgetMs: 200, node: "edge-2", chain: [] });
+    },
+    remembers("r-1"),
+  );
+  const [unread, known] = await late.checkRankings(events.slice(0, 2), 1_000);
+  assert.ok(unread instanceof RankingsUnreadError, "the late one may remember it");
+  assert.match(unread.message, /^Cannot read the rankings of other hosts: .*gateway\/edge-2/);
+  assert.deepEqual(known, { lookup: "shown", isUnlogged: true });
   const { others: none } = othersOf();
   assert.deepEqual(await none.checkRankings(events.slice(0, 1), 1_000), [
     { lookup: "unknown-ranking", isUnlogged: false },

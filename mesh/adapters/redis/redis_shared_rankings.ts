@@ -5,8 +5,8 @@
  *
  * A ranking that the log did not take, and whose key could not be written, is held here and written
  * when the server answers again. Until then its own gateway accepts its events; the others ask for
- * them again, as long as the server is full or was full or away a moment ago, and later refuse them
- * as unknown. A gateway that has just started asks for them again too: it does not know whether the
+ * them again, as long as the server is full or was full or away a moment ago, and later ask that
+ * gateway. A gateway that has just started asks for them again too: it does not know whether the
  * server was away. In another run of the server rankings may be lost that were there, and their
  * gateways may be slow to append them again: then the others ask for longer.
  */

@@ -8,9 +8,9 @@ export const events: readonly BadInput[] = [
     body: { ...goodEvent, rankingId: "never" },
     status: 422,
     type: "unknown-ranking",
-    detail: /rankingId "never" is not a ranking that this gateway remembers/,
+    detail: /rankingId "never" is not a ranking that is remembered/,
     errors: [
-      '#/rankingId is "never", which is not a ranking that this gateway remembers; ' +
+      '#/rankingId is "never", which is not a ranking that is remembered; ' +
       "send the rankingId of a recent answer that was not made with learn: false, or the user " +
       "instead of the rankingId",
     ],

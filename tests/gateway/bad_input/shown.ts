@@ -11,7 +11,7 @@ export const shown: readonly BadInput[] = [
     body: { ...goodReport, rankingId: "never" },
     status: 422,
     type: "unknown-ranking",
-    detail: /rankingId "never" is not a ranking that this gateway remembers/,
+    detail: /rankingId "never" is not a ranking that is remembered/,
   },
   {
     name: "a report of an item that the ranking does not have",
