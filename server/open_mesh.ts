@@ -10,6 +10,7 @@ import type { OpenStoresOptions } from "./open_stores.ts";
 
 /**
  * @throws {MeshMismatchError} Hosts run that it cannot run beside.
+ * @throws {ProcessRunsError} A process that belongs to no mesh uses its logs.
  * @throws {ProtocolMismatchError} It does not speak the protocol of the mesh.
  * @throws {RecordStoreUnavailableError} The store does not answer.
  */

@@ -48,6 +48,7 @@ export interface Placing {
  *
  * @throws {MeshMismatchError} Hosts of the mesh run that it cannot run beside.
  * @throws {OtherBlobsError} The blob store is not that of the mesh.
+ * @throws {ProcessRunsError} A process that belongs to no mesh uses its logs.
  * @throws {ProtocolMismatchError} It does not speak the protocol of the mesh.
  */
 export async function openPlacement(

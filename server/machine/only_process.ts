@@ -5,20 +5,18 @@
 import { hostname } from "node:os";
 import type { SnapshotPublisher } from "../../actors/snapshotter/publisher.ts";
 import type { Clock, Timer } from "../../mesh/ports/clock.ts";
+import type { HostRecord } from "../../mesh/ports/coordination.ts";
 import { ProcessRunsError } from "../../mesh/ports/coordination_errors.ts";
 import {
   RecordsLostError,
   type RecordStore,
   type RecordView,
 } from "../../mesh/ports/record_store.ts";
-import {
-  leaveHost,
-  requireNoProcess,
-  runningProcess,
-} from "../../mesh/runtime/coordination/host_rules.ts";
+import { leaveHost } from "../../mesh/runtime/coordination/host_rules.ts";
 import {
   json,
   PROCESS_LEASE_MS,
+  type ProcessRecord,
   raiseCounts,
   recordKeys,
   records,
@@ -37,22 +35,29 @@ export interface OnlyProcessOptions {
   readonly onWarning: (warning: string) => void;
   /** Another process or a host writes the logs now: this process must stop. */
   readonly onReplaced: (error: Error) => void;
-  /** Tells this run of the process from others. Default: an id of its own. */
+  /** Tells the process from others. Default: the same for all opens of this run of the program. */
   readonly id?: string;
 }
 
 /** Hosts of a mesh run, and one process was to use its logs. */
 export class HostsRunError extends Error {
   override readonly name = "HostsRunError";
-  constructor(hosts: readonly string[], leftMs: number) {
-    const leftSeconds = Math.ceil(leftMs / 1_000);
+  constructor(hosts: readonly HostRecord[], view: Pick<RecordView, "nowMs">) {
+    const leftSeconds = Math.ceil(Math.max(...hosts.map((host) => leftMs(host, view))) / 1_000);
     super(
-      `Cannot use these logs: hosts of a mesh run on them (${hosts.join(", ")}), and the ` +
+      `Cannot use these logs: hosts of a mesh run on them (${namesOf(hosts)}), and the ` +
         "configuration has no section mesh. Stop them first; a host that was killed counts for " +
         `${leftSeconds} s more. For logs of its own, give this process another ` +
         "storage.redis.name.",
     );
   }
+}
+
+/** Others that have not given their leases back, and that may be well. */
+interface Others {
+  readonly process: ProcessRecord | undefined;
+  /** Hosts whose leases have expired. */
+  readonly hosts: readonly HostRecord[];
 }
 
 export class OnlyProcess {
@@ -61,7 +66,6 @@ export class OnlyProcess {
   #store: RecordStore;
   #timer: Timer | undefined;
   #renewal: Promise<void> = Promise.resolve();
-  #isTaken = false;
   #closed = false;
 
   private constructor(options: OnlyProcessOptions) {
@@ -71,9 +75,9 @@ export class OnlyProcess {
   }
 
   /**
-   * Takes the lease, after that of another process where it ends.
+   * Takes the lease, after those of others where they are not renewed.
    *
-   * @throws {HostsRunError} A host of the mesh has a lease.
+   * @throws {HostsRunError} A host of the mesh has a lease, or renews it.
    * @throws {ProcessRunsError} Another process renews its lease.
    */
   static async open(options: OnlyProcessOptions): Promise<OnlyProcess> {
@@ -94,10 +98,10 @@ export class OnlyProcess {
    */
   readonly publisher: SnapshotPublisher = {
     begin: async () => {
-      await this.#take();
+      await this.#prolong();
       return {
-        publish: () => this.#take(),
-        recordOldest: () => this.#take().then(() => true, () => false),
+        publish: () => this.#prolong(),
+        recordOldest: () => this.#prolong().then(() => true, () => false),
       };
     },
   };
@@ -114,50 +118,72 @@ export class OnlyProcess {
     await this.#store.close();
   }
 
+  /**
+   * Takes the lease, once others had the time of one to renew theirs: they may have been cut off,
+   * as all are after an absence of the server. The lease of a process that is not renewed meanwhile
+   * has ended, whatever the server's clock says: it may have been set back.
+   */
   async #takeWhenFree(): Promise<void> {
-    try {
-      return await this.#take();
-    } catch (error) {
-      if (!(error instanceof ProcessRunsError)) throw error;
-      const { clock, onWarning } = this.#options;
-      onWarning(`${error.message} This one waits for that long.`);
-      await new Promise<void>((ended) => void clock.schedule(error.leftMs, ended));
+    const { clock } = this.#options;
+    const seen = await this.#store.transact((view) => this.#others(view));
+    const isFree = seen.process === undefined && seen.hosts.length === 0;
+    if (!isFree) {
+      this.#tellOf(seen);
+      await new Promise<void>((ended) => void clock.schedule(PROCESS_LEASE_MS, ended));
     }
-    await this.#take();
-  }
-
-  async #take(): Promise<void> {
     await this.#store.transact((view) => {
-      if (this.#closed) return;
-      if (this.#isTaken) this.#requireNotFollowed(view);
-      if (runningProcess(view)?.id !== this.#process.id) this.#requireNoOther(view);
+      const { process, hosts } = this.#others(view);
+      if (process !== undefined && process.expiresMs !== seen.process?.expiresMs) {
+        throw new ProcessRunsError(process, leftMs(process, view));
+      }
+      for (const host of hosts) leaveHost(view, host);
+      // A snapshot that one of them has begun does not count.
+      if (hosts.length > 0) raiseCounts(view, { rewind: true });
       this.#write(view, view.nowMs + PROCESS_LEASE_MS);
     });
-    this.#isTaken = true;
   }
 
-  /** A process that followed this one has written the logs, also where it has ended since. */
+  /** @throws {HostsRunError} A host has a lease. */
+  #others(view: RecordView): Others {
+    const hosts = records.hosts(view);
+    const running = hosts.filter((host) => leftMs(host, view) > 0);
+    if (running.length > 0) throw new HostsRunError(running, view);
+    const found = records.process(view);
+    const isOther = found !== undefined && found.id !== this.#process.id && found.expiresMs > 0;
+    return { process: isOther ? found : undefined, hosts };
+  }
+
+  #tellOf({ process, hosts }: Others): void {
+    const { onWarning } = this.#options;
+    if (process !== undefined) {
+      const { message } = new ProcessRunsError(process, PROCESS_LEASE_MS);
+      onWarning(`${message} This one waits for that long.`);
+    }
+    if (hosts.length > 0) {
+      onWarning(
+        `Hosts of a mesh have used these logs and were not stopped (${
+          namesOf(hosts)
+        }). This process ` +
+          `waits ${PROCESS_LEASE_MS / 1_000} s for them to come back, and ends where one does.`,
+      );
+    }
+  }
+
+  async #prolong(): Promise<void> {
+    await this.#store.transact((view) => {
+      if (this.#closed) return;
+      this.#requireNotFollowed(view);
+      this.#write(view, view.nowMs + PROCESS_LEASE_MS);
+    });
+  }
+
+  /** Others that came while the lease had ended have written the logs, whether they run or not. */
   #requireNotFollowed(view: RecordView): void {
+    const hosts = records.hosts(view);
+    if (hosts.length > 0) throw new HostsRunError(hosts, view);
     const found = records.process(view);
     if (found === undefined || found.id === this.#process.id) return;
-    throw new ProcessRunsError(found, Math.max(0, found.expiresMs - view.nowMs));
-  }
-
-  /**
-   * Hosts whose leases have expired are removed: one that stood still until then must not go on
-   * beside this process. While its own lease lasts no other has begun.
-   */
-  #requireNoOther(view: RecordView): void {
-    const hosts = records.hosts(view);
-    const running = hosts.filter(({ expiresMs }) => expiresMs > view.nowMs);
-    if (running.length > 0) {
-      const endMs = Math.max(...running.map(({ expiresMs }) => expiresMs));
-      throw new HostsRunError(running.map(({ host }) => host), endMs - view.nowMs);
-    }
-    requireNoProcess(view);
-    for (const host of hosts) leaveHost(view, host);
-    // A snapshot that one of them has begun does not count.
-    if (hosts.length > 0) raiseCounts(view, { rewind: true });
+    throw new ProcessRunsError(found, leftMs(found, view));
   }
 
   #write(view: RecordView, expiresMs: number): void {
@@ -178,7 +204,7 @@ export class OnlyProcess {
 
   async #renew(): Promise<void> {
     try {
-      await this.#take();
+      await this.#prolong();
     } catch (error) {
       if (error instanceof ProcessRunsError || error instanceof HostsRunError) {
         return this.#options.onReplaced(error);
@@ -188,4 +214,16 @@ export class OnlyProcess {
     }
     if (!this.#closed) this.#renewLater();
   }
+}
+
+/** Time until a lease ends by the server's clock, ms. */
+function leftMs(
+  { expiresMs }: { readonly expiresMs: number },
+  { nowMs }: Pick<RecordView, "nowMs">,
+) {
+  return Math.max(0, expiresMs - nowMs);
+}
+
+function namesOf(hosts: readonly HostRecord[]): string {
+  return hosts.map(({ host }) => host).join(", ");
 }

@@ -26,15 +26,7 @@ import {
 } from "../../ports/coordination_errors.ts";
 import type { RecordView } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
-import {
-  json,
-  PROCESS_LEASE_MS,
-  type ProcessRecord,
-  raiseCounts,
-  recordKeys,
-  records,
-  runOf,
-} from "./record_keys.ts";
+import { json, PROCESS_LEASE_MS, raiseCounts, recordKeys, records, runOf } from "./record_keys.ts";
 
 /** Lengths of the leases. */
 export interface LeaseOptions {
@@ -126,18 +118,12 @@ export function requireTerms(
 }
 
 /** @throws {ProcessRunsError} A process that belongs to no mesh uses the logs. */
-export function requireNoProcess(view: RecordView): void {
-  const found = runningProcess(view);
-  if (found === undefined) return;
-  throw new ProcessRunsError(found, found.expiresMs - view.nowMs);
-}
-
-/** The process that belongs to no mesh and whose lease lasts. */
-export function runningProcess(view: RecordView): ProcessRecord | undefined {
+function requireNoProcess(view: RecordView): void {
   const found = records.process(view);
   const leftMs = (found?.expiresMs ?? 0) - view.nowMs;
   // A lease that lasts longer is from before the store's clock was set back.
-  return leftMs > 0 && leftMs <= PROCESS_LEASE_MS ? found : undefined;
+  if (found === undefined || leftMs <= 0 || leftMs > PROCESS_LEASE_MS) return;
+  throw new ProcessRunsError(found, leftMs);
 }
 
 /** Gives the mesh the lowest protocol of a host that joins where it is higher. */

@@ -2,7 +2,11 @@
 import assert from "node:assert/strict";
 import { MemoryRecordStore } from "../../../mesh/adapters/memory/memory_record_store.ts";
 import { ProcessRunsError, StaleManifestError } from "../../../mesh/ports/coordination_errors.ts";
-import { RecordsLostError, RecordStoreUnavailableError } from "../../../mesh/ports/record_store.ts";
+import {
+  RecordsLostError,
+  type RecordStore,
+  RecordStoreUnavailableError,
+} from "../../../mesh/ports/record_store.ts";
 import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
 import { json, recordKeys } from "../../../mesh/runtime/coordination/record_keys.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
@@ -10,6 +14,7 @@ import { HostsRunError, OnlyProcess } from "../../../server/machine/only_process
 import { descriptionOf, meshSettings } from "../../mesh/placement/model.ts";
 
 const MINUTE_MS = 60_000;
+const LEASE_MS = 5_000;
 const settings = meshSettings({ shards: 1 });
 const run = { host: "a", incarnation: "a-1" };
 
@@ -23,8 +28,10 @@ class Processes {
   isAway = false;
   /** Time after which the store says that it is away, ms. */
   answerMs = 0;
-  /** Thrown once in place of the next transaction. */
-  lost: RecordsLostError | undefined;
+  /** Times that the store has lost records: one that was open before takes no others. */
+  losses = 0;
+  /** Transactions that are answered; the next one is made, and its answer is lost. */
+  answers = Infinity;
   /** Time by which the store's clock was set back, ms. */
   backMs = 0;
 
@@ -42,29 +49,43 @@ class Processes {
     });
   }
 
-  open(): Promise<OnlyProcess> {
+  /** @param named Default: as another process. */
+  open(named: { readonly id?: string } = { id: crypto.randomUUID() }): Promise<OnlyProcess> {
     const opening = OnlyProcess.open({
-      id: crypto.randomUUID(),
-      openStore: () => ({
-        transact: async (rule, options) => {
-          const lost = this.lost;
-          this.lost = undefined;
-          if (lost !== undefined) throw lost;
-          if (this.isAway) {
-            await new Promise<void>((late) => void this.clock.schedule(this.answerMs, late));
-            throw new RecordStoreUnavailableError("the Redis", new Error("away"));
-          }
-          return await this.store.transact(rule, options);
-        },
-        watch: (since, timeoutMs) => this.store.watch(since, timeoutMs),
-        close: () => Promise.resolve(),
-      }),
+      ...named,
+      openStore: () => this.#openStore(),
       clock: this.clock,
       onWarning: (warning) => this.warnings.push(warning),
       onReplaced: (error) => this.replaced.push(error),
     });
     opening.catch(() => {});
     return opening;
+  }
+
+  /** As {@link open}, where others have not given their leases back. */
+  async openLater(): Promise<OnlyProcess> {
+    const opening = this.open();
+    await this.clock.advance(LEASE_MS);
+    return await opening;
+  }
+
+  #openStore(): RecordStore {
+    const { losses } = this;
+    return {
+      transact: async (rule, options) => {
+        if (this.losses > losses) throw new RecordsLostError("the Redis", 7, 0);
+        const isAnswered = this.answers-- > 0;
+        if (this.isAway) {
+          await new Promise<void>((late) => void this.clock.schedule(this.answerMs, late));
+        } else {
+          const result = await this.store.transact(rule, options);
+          if (isAnswered) return result;
+        }
+        throw new RecordStoreUnavailableError("the Redis", new Error("away"));
+      },
+      watch: (since, timeoutMs) => this.store.watch(since, timeoutMs),
+      close: () => Promise.resolve(),
+    };
   }
 
   /** Writes the lease of a process that does not run here. */
@@ -89,15 +110,36 @@ Deno.test("a second process is refused while the first renews its lease", async 
 
 Deno.test("a process waits for the lease of one that was killed, and says so", async () => {
   const processes = new Processes();
-  await processes.write(processes.clock.nowMs() + 3_000);
+  await processes.write(processes.clock.nowMs() + LEASE_MS);
   const opening = processes.open();
-  await processes.clock.advance(2_999);
-  assert.match(processes.warnings[0], /process 7 on m1.*Stop it first.*3 s more.*This one waits/);
-  await assert.rejects(processes.coordination.open(settings).then(() => join(processes)), {
-    name: "ProcessRunsError",
-  });
+  await processes.clock.advance(LEASE_MS - 1);
+  assert.match(processes.warnings[0], /process 7 on m1.*Stop it first.*5 s more.*This one waits/);
+  await assert.rejects(join(processes), ProcessRunsError);
   await processes.clock.advance(1);
   await (await opening).close();
+});
+
+Deno.test("after an absence of the store a process and hosts come back before one that starts", async () => {
+  const processes = new Processes();
+  const process = await processes.open();
+  processes.isAway = true;
+  await processes.clock.advance(MINUTE_MS);
+  processes.isAway = false;
+  const besideProcess = processes.open();
+  await processes.clock.advance(LEASE_MS);
+  await assert.rejects(besideProcess, ProcessRunsError);
+  assert.deepEqual(processes.replaced, []);
+  await process.close();
+
+  await join(processes);
+  await processes.clock.advance(MINUTE_MS + 1);
+  const besideHosts = processes.open();
+  await processes.clock.advance(LEASE_MS - 1);
+  assert.match(processes.warnings[1], /were not stopped \(a\)\. This process waits 5 s/);
+  await processes.coordination.renew(run);
+  await processes.clock.advance(1);
+  await assert.rejects(besideHosts, HostsRunError);
+  await processes.coordination.renew(run);
 });
 
 Deno.test("a process that stood still stops where another one has the logs", async () => {
@@ -125,7 +167,7 @@ Deno.test("a host that stood still for longer than its lease ends where a proces
   await join(processes);
   await processes.clock.advance(MINUTE_MS + 1);
   const { generation } = await processes.coordination.read();
-  const process = await processes.open();
+  const process = await processes.openLater();
   const snapshot = { name: "snapshots/1", after: 0, generation, epochs: {} };
   await assert.rejects(processes.coordination.publishManifest(snapshot), StaleManifestError);
   await assert.rejects(
@@ -138,26 +180,40 @@ Deno.test("a host that stood still for longer than its lease ends where a proces
   await process.close();
 });
 
-Deno.test("a clock that was set back stops no process, and delays no start", async () => {
-  const processes = new Processes();
-  await join(processes);
-  await processes.clock.advance(2 * MINUTE_MS);
-  const process = await processes.open(); // the host was killed long ago
-  processes.backMs = 3_600_000;
-  await processes.clock.advance(MINUTE_MS);
-  assert.deepEqual(processes.replaced, []);
-  await process.close();
+Deno.test("a clock that was set back stops no process, and lets none begin beside it", async () => {
+  for (const backMs of [3_000, 3_600_000]) {
+    const processes = new Processes();
+    await join(processes);
+    await processes.clock.advance(2 * MINUTE_MS);
+    const process = await processes.openLater(); // the host was killed long ago
+    processes.backMs = backMs;
+    const beside = processes.open();
+    await processes.clock.advance(MINUTE_MS);
+    await assert.rejects(beside, ProcessRunsError);
+    assert.deepEqual(processes.replaced, []);
+    await process.close();
+  }
+});
 
-  const others = new Processes();
-  await others.write(others.clock.nowMs() + 3_600_000);
-  await (await others.open()).close();
-  assert.deepEqual(others.warnings, []);
+Deno.test("a clock that was set back delays a start by one lease", async () => {
+  const processes = new Processes();
+  await processes.write(processes.clock.nowMs() + 3_600_000);
+  await (await processes.openLater()).close();
+});
+
+Deno.test("a start whose answer was lost does not wait for itself", async () => {
+  const processes = new Processes();
+  processes.answers = 1; // it has looked for others, and writes its lease
+  await assert.rejects(processes.open({}), RecordStoreUnavailableError);
+  processes.answers = Infinity;
+  await (await processes.open({})).close();
+  assert.deepEqual(processes.warnings, []);
 });
 
 Deno.test("a process whose records were lost takes its lease again", async () => {
   const processes = new Processes();
   const process = await processes.open();
-  processes.lost = new RecordsLostError("the Redis", 7, 0);
+  processes.losses++;
   await processes.clock.advance(MINUTE_MS);
   await assert.rejects(join(processes), ProcessRunsError);
   await process.close();
@@ -195,15 +251,14 @@ Deno.test("a snapshot of a process that another one has followed does not count"
   const snapshot = await process.publisher.begin(undefined);
   await snapshot.publish("snapshots/1");
   assert.equal(await snapshot.recordOldest("snapshots/1"), true);
-  const leaseMs = 5_000;
-  for (const expiresMs of [processes.clock.nowMs() + leaseMs, 0]) {
+  for (const expiresMs of [processes.clock.nowMs() + LEASE_MS, 0]) {
     // Also one that has ended since.
     await processes.write(expiresMs);
     await assert.rejects(process.publisher.begin(undefined), ProcessRunsError);
     await assert.rejects(snapshot.publish("snapshots/2"), ProcessRunsError);
     assert.equal(await snapshot.recordOldest("snapshots/2"), false);
   }
-  await processes.clock.advance(leaseMs);
+  await processes.clock.advance(LEASE_MS);
   assert.equal(processes.replaced.length, 1);
   await process.close();
 });
