@@ -22,7 +22,7 @@ import {
 } from "./event_checks.ts";
 import { noteOn } from "./event_notes.ts";
 import { OtherRankingsLoader, type RankingsOfOthers } from "./rankings_of_others.ts";
-import { isOfOthers, isUnlogged, unloggedNote } from "./unlogged_rankings.ts";
+import { isLoggedByOther, isUnlogged, unloggedNote } from "./unlogged_rankings.ts";
 import { type Attribution, UnrankedEvents } from "./unranked_events.ts";
 
 /** An accepted event or a duplicate, as the answer lists it. */
@@ -48,8 +48,8 @@ interface NewEvent {
   readonly pointer: string;
   /** The record of the ranking that is made of the event; the log gets both or neither. */
   readonly impression?: Uint8Array;
-  /** Whether the log is to be asked for the event's ranking, see {@link isOfOthers}. */
-  readonly isOfOthers: boolean;
+  /** Whether the log is to be asked for the event's ranking, see {@link isLoggedByOther}. */
+  readonly isLoggedByOther: boolean;
   /** Whether another gateway has accepted it before. */
   isDuplicate: boolean;
 }
@@ -169,7 +169,7 @@ export class EventAcceptance {
       accepted,
       pointer,
       isDuplicate: false,
-      isOfOthers: isOfOthers(rankingId, this.#parts),
+      isLoggedByOther: isLoggedByOther(rankingId, this.#parts),
     };
     if (attribution !== undefined && needsRanking(attribution)) {
       this.#appendLater(attribution, recordNow, outcome);
@@ -265,7 +265,9 @@ export class EventAcceptance {
       return;
     }
     const records = group.map(onceRecord);
-    const needed = group.flatMap(({ isOfOthers, record }) => isOfOthers ? record.rankingId : []);
+    const needed = group.flatMap(({ isLoggedByOther, record }) =>
+      isLoggedByOther ? record.rankingId : []
+    );
     const outcomes = sharedRankings === undefined || needed.length === 0
       ? await eventLog.appendOnce(partition, records)
       : await sharedRankings.appendOnce(partition, records, needed);

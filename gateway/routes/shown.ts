@@ -13,7 +13,7 @@ import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import { shownAnswerSchema, type ShownRequest, shownRequestSchema } from "../schemas/shown.ts";
 import { checkElsewhere } from "./rankings_of_others.ts";
-import { isOfOthers, isUnlogged, unloggedReason } from "./unlogged_rankings.ts";
+import { isLoggedByOther, isUnlogged, unloggedReason } from "./unlogged_rankings.ts";
 import { TextResponse } from "../text_response.ts";
 import { inWords } from "./event_notes.ts";
 
@@ -63,7 +63,7 @@ export function shownEndpoint(parts: GatewayParts): Endpoint {
     const { rankingId, acceptedAtMs } = record;
     const { sharedRankings } = parts;
     const bytes = encodeEvent(record);
-    if (sharedRankings === undefined || !isOfOthers(rankingId, parts)) {
+    if (sharedRankings === undefined || !isLoggedByOther(rankingId, parts)) {
       return (partition) => eventLog.append(partition, [bytes]);
     }
     const once = { bytes, content: "", acceptedAtMs, endsWithTime: false };

@@ -25,15 +25,15 @@ export function mayBeShared(rankingId: string, { memory }: Pick<GatewayParts, "m
 }
 
 /**
- * Whether this gateway knows a ranking from another one alone: a failover may have lost it since,
- * and only the other one can append it again.
+ * Whether this gateway knows from another one alone that the log has a ranking: a failover may have
+ * lost it since, and only the other one can append it again.
  */
-export function isOfOthers(
+export function isLoggedByOther(
   rankingId: string,
   { memory, sharedRankings }: Pick<GatewayParts, "memory" | "sharedRankings">,
 ): boolean {
   if (sharedRankings === undefined || memory.rankings.has(rankingId)) return false;
-  return sharedRankings.check(rankingId, UNLOGGED_ITEM) !== "unknown-ranking";
+  return sharedRankings.check(rankingId, UNLOGGED_ITEM) === "item-not-shown";
 }
 
 /** The reason in a note on a report. */

@@ -100,12 +100,14 @@ export interface SharedRankings {
   load(rankingIds: readonly string[]): Promise<ReadonlyMap<string, Error>>;
   /**
    * Appends records of events to a partition of the event log, as `EventLog.appendOnce` does, in a
-   * step that finds the rankings of other gateways: a failover may have lost one since it was
-   * loaded. Waits for one that its gateway may append again.
+   * step that finds the log to have rankings of other gateways: a failover may have lost one since
+   * it was loaded, and left it as one that the log did not take. Waits for one that its gateway may
+   * append again.
    *
-   * @param rankingIds Rankings of other gateways that the events belong to; all are loaded.
-   * @throws {LogUnavailableError} Besides other reasons: one of the rankings is not there. The next
-   * {@link load} tells whether it exists.
+   * @param rankingIds Rankings of other gateways that the events belong to; all are loaded as ones
+   * that the log has.
+   * @throws {LogUnavailableError} Besides other reasons: the log does not have one of the rankings.
+   * The next {@link load} tells whether it exists.
    */
   appendOnce(
     partition: number,

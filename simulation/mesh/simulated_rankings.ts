@@ -105,7 +105,11 @@ export class SimulatedRankings implements SharedRankings {
     const { server } = this.#link;
     try {
       return await this.#eventLog.appendOnce(partition, records, () => {
-        if (rankingIds.every((id) => server.ranking(id) !== undefined)) return;
+        const isLogged = (id: string) => {
+          const found = server.ranking(id);
+          return found !== undefined && !isUnlogged(found);
+        };
+        if (rankingIds.every(isLogged)) return;
         if (this.#awaitedMs > 0) throw new RedisAwayError("rankings may still be appended again");
         throw this.#notThere();
       });

@@ -111,9 +111,9 @@ return {'OK', string.format('%d', first), string.format('%d', held)}
  * they need.
  *
  * KEYS: runs, log, stream, urgent, needed keys. ARGV: run id, partition, limit of bytes, time to
- * keep ids in ms, prefix of their keys, and for each record its id or '', its acceptance time, the
- * digest of its content, its token, '1' where its bytes end with the time, the record before it or
- * '', and its bytes.
+ * keep ids in ms, prefix of their keys, end of a needed key's value that counts as none, and for
+ * each record its id or '', its acceptance time, the digest of its content, its token, '1' where
+ * its bytes end with the time, the record before it or '', and its bytes.
  *
  * A new record that ends with a time not above `accepted:p` gets the next time. Returns for each
  * record the value under its id, `content time token`; the token tells whether it was stored now.
@@ -132,10 +132,11 @@ local next, total = tonumber(m[3] or '0'), tonumber(m[4] or '0')
 local held, newest = tonumber(m[6] or '0'), tonumber(m[7] or '-1')
 if (m[5] or '0') ~= '0' then return {'STALE', m[5]} end
 for i = 5, #KEYS do
-  if redis.call('EXISTS', KEYS[i]) == 0 then return {'MISSING', KEYS[i]} end
+  local last = redis.call('GETRANGE', KEYS[i], -#ARGV[6], -1)
+  if last == '' or last == ARGV[6] then return {'MISSING', KEYS[i]} end
 end
 local bytes = 0
-for i = 11, #ARGV, 7 do bytes = bytes + #ARGV[i] + #ARGV[i + 1] end
+for i = 12, #ARGV, 7 do bytes = bytes + #ARGV[i] + #ARGV[i + 1] end
 if held + bytes > tonumber(ARGV[3]) then return {'FULL', string.format('%d', held)} end
 local values = {}
 bytes = 0
@@ -145,7 +146,7 @@ local function add(record)
   total = total + #record
   bytes = bytes + #record
 end
-for i = 6, #ARGV, 7 do
+for i = 7, #ARGV, 7 do
   local key = prefix .. ARGV[i]
   local value = ARGV[i] ~= '' and redis.call('GET', key)
   if not value then

@@ -1,7 +1,8 @@
 /**
  * Rankings of all gateways in Redis: the hashes of their items under a key each, which expires. The
  * script that appends a ranking to the event log writes its key too, and the one that appends an
- * event on a ranking of another gateway looks for it: where the key is, the log has the ranking.
+ * event on a ranking of another gateway looks for it: where the key is, the log has the ranking,
+ * unless it is marked as not taken. A failover may leave such a key and lose the ranking.
  *
  * A ranking that the log did not take, and whose key could not be written, is held here and written
  * when the server answers again. Until then its own gateway accepts its events; the others ask for
@@ -69,6 +70,8 @@ export const SHARING_MS = 3_000;
 export const RESTORING_LEASES = 2;
 /** Rankings of one attempt. */
 const BATCH_MAX = 500;
+/** End of the value of a ranking that the log did not take. */
+const unloggedEnd = hashesOf([{ id: UNLOGGED_ITEM }]);
 
 export class RedisSharedRankings implements SharedRankings {
   readonly #options: SharedRankingsOptions;
@@ -96,7 +99,7 @@ export class RedisSharedRankings implements SharedRankings {
         bytes: hashesOf(items),
         retainedMs,
         // Its own key, written because the log did not take it in time.
-        replacesEnd: hashesOf([{ id: UNLOGGED_ITEM }]),
+        replacesEnd: unloggedEnd,
       });
     } catch (error) {
       this.#noteFull(error);
@@ -226,6 +229,7 @@ export class RedisSharedRankings implements SharedRankings {
     try {
       return await this.#options.eventLog.appendOnce(partition, records, {
         keys: ids.map((id) => this.#key(id)),
+        voidEnd: unloggedEnd,
         onMissing: () => {
           // The next load looks again.
           for (const id of ids) this.#loaded.delete(id);

@@ -41,9 +41,11 @@ export interface SharedAppendsParts {
   onRefusal(refusal: Error | undefined): void;
 }
 
-/** Keys that the server must have in the step of an append. */
+/** Keys that the server must have in the step of an append, with a value. */
 export interface NeededKeys {
   readonly keys: readonly string[];
+  /** A value that ends so counts as none. */
+  readonly voidEnd: Uint8Array;
   /** One is not there. Returns whether it may still come, so that the append waits. */
   onMissing(): boolean;
 }
@@ -84,6 +86,7 @@ export class SharedAppends {
           bytesMax,
           idsRetainedMs,
           `${keys.log}:once:`,
+          needed?.voidEnd ?? "",
           ...sent.flatMap((each) => each.values),
         ])
       );

@@ -396,6 +396,29 @@ Deno.test("an event comes behind the rankings of its process that a fail-over ha
   assert.deepEqual(await textsOf(server, log), ["a", "b", "event"]);
 });
 
+Deno.test("an event waits for a ranking of another gateway that a fail-over has left as unlogged", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const open = async () => {
+    const link = server.link();
+    return new SimulatedRankings(link, await server.open(undefined, { link }));
+  };
+  const [one, two] = [await clock.settle(open()), await clock.settle(open())];
+  const append = (rankingId: string) =>
+    clock.settle(one.append(0, { rankingId, items: [{ id: "x" }], bytes: text(rankingId) }));
+  await clock.settle(one.remember("r", [{ id: "x" }, { id: UNLOGGED_ITEM }]));
+  redis.confirm();
+  await append("r");
+  await clock.settle(two.load(["r"]));
+  assert.ok(failOver(server) > 0);
+  const once = two.appendOnce(0, [event], ["r"]);
+  await clock.advance(100);
+  await append("r2");
+  await clock.settle(once);
+  const records = await textsOf(server, await clock.settle(server.open()));
+  assert.deepEqual(records.filter((record) => record !== "r2"), ["r", "event"]);
+});
+
 Deno.test("a log makes sure of rankings when they are old, and when it closes", async () => {
   const server = new Server();
   const { clock } = server;

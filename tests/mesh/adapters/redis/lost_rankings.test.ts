@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import type { ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
 import type { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
 import { RedisSharedRankings } from "../../../../mesh/adapters/redis/redis_shared_rankings.ts";
-import { RankingsAwaitedError } from "../../../../mesh/ports/shared_rankings.ts";
+import { RankingsAwaitedError, UNLOGGED_ITEM } from "../../../../mesh/ports/shared_rankings.ts";
 import {
   LogFullError,
   LogTailLostError,
@@ -176,28 +176,32 @@ withPrograms((program: ServerProgram) => {
     assert.deepEqual(await texts(log), ["a", "b", "event"]);
   }, debug);
 
-  test(
-    "an event waits for the lost ranking of another gateway, in the step that appends it",
-    async (world) => {
-      const [own, other] = [await gatewayOf(world), await gatewayOf(world)];
-      await own.append(0, { rankingId: "r", items: [{ id: "a" }], bytes: text("r") });
-      await other.load(["r"]);
-      const server = await world.open();
-      await loseLog({ commands: server.commands, key: server.key("log:events") });
-      const event = other.appendOnce(0, [onceOf("event")], ["r", "r"]);
-      assert.ok(
-        await eventually(async () => await callsOf(server, "exists") > 1),
-        "it looks again",
-      );
-      await own.append(0, { rankingId: "r2", items: [{ id: "a" }], bytes: text("r2") });
-      assert.deepEqual(await event, [{ kind: "appended", acceptedAtMs: 0 }]);
-      const log = await world.log(server);
-      const ofRanking = (await texts(log)).filter((record) => record !== "r2");
-      assert.deepEqual(ofRanking, ["r", "event"]);
-      for (const each of [own, other]) each.close();
-    },
-    debug,
-  );
+  const losses = { nothing: [], "its mark as unlogged": [{ id: "a" }, { id: UNLOGGED_ITEM }] };
+  for (const [left, marked] of Object.entries(losses)) {
+    test(
+      `an event waits for a ranking of another gateway of which a failover left ${left}`,
+      async (world) => {
+        const [own, other] = [await gatewayOf(world), await gatewayOf(world)];
+        await own.append(0, { rankingId: "r", items: [{ id: "a" }], bytes: text("r") });
+        await other.load(["r"]);
+        const server = await world.open();
+        await loseLog({ commands: server.commands, key: server.key("log:events") });
+        if (marked.length > 0) await own.remember("r", marked);
+        const event = other.appendOnce(0, [onceOf("event")], ["r", "r"]);
+        assert.ok(
+          await eventually(async () => await callsOf(server, "getrange") > 1),
+          "it looks again",
+        );
+        await own.append(0, { rankingId: "r2", items: [{ id: "a" }], bytes: text("r2") });
+        assert.deepEqual(await event, [{ kind: "appended", acceptedAtMs: 0 }]);
+        const log = await world.log(server);
+        const ofRanking = (await texts(log)).filter((record) => record !== "r2");
+        assert.deepEqual(ofRanking, ["r", "event"]);
+        for (const each of [own, other]) each.close();
+      },
+      debug,
+    );
+  }
 
   test(
     "for two leases of a new run, a ranking that is not there is awaited from a slow gateway",
