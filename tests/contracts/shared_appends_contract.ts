@@ -87,6 +87,14 @@ export function sharedAppendsContract(test: ContractTest): void {
     assert.deepEqual([records.length, records[1]], [4, "1:before b"]);
   });
 
+  test("a log without room for a record and the one before it takes neither", async ({ log }) => {
+    if (!log.appendOnce) return;
+    const withBefore = { ...once("a"), before: text("before a") };
+    await assert.rejects(log.appendOnce(0, [withBefore]), LogFullError);
+    assert.equal(await log.endOffset(0), 0);
+    assert.deepEqual(await log.appendOnce(0, [once("a")]), [appendedAt(7)]);
+  }, { partitions: 1, bytesMax: 10 });
+
   test("a record is appended again once the log has forgotten its id", async ({ log }) => {
     if (!log.appendOnce) return;
     assert.deepEqual(await log.appendOnce(0, [once("a")]), [appendedAt(7)]);
