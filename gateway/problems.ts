@@ -264,6 +264,12 @@ const unavailableStores: ReadonlySet<string> = new Set([
   "RankingsUnreadError",
 ]);
 
+const unreadyParts: ReadonlySet<string> = new Set([
+  "ReplicaNotCurrentError",
+  "NoWeightsError",
+  "ItemsUnreadError",
+]);
+
 /** The problem for any thrown value; `internal-error` for those without a rule here. */
 export function problemOf(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
@@ -277,10 +283,7 @@ export function problemOf(error: unknown): ProblemError {
     return new ProblemError("unavailable", error.message, { cause: error });
   }
   // Compared by name: an error from another thread is not an instance of this thread's class.
-  if (
-    error instanceof Error &&
-    (error.name === "ReplicaNotCurrentError" || error.name === "NoWeightsError")
-  ) {
+  if (error instanceof Error && unreadyParts.has(error.name)) {
     return new ProblemError("not-ready", error.message, { cause: error });
   }
   if (error instanceof Error && error.name === "UnknownItemError") {

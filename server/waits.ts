@@ -3,6 +3,7 @@
  */
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
+import type { RetrieverMessage, RetrieverState } from "../actors/retriever/protocol.ts";
 import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
 import type { RunningMesh } from "./compose.ts";
 import { endOffsets } from "../mesh/ports/event_log.ts";
@@ -24,8 +25,9 @@ export interface WaitOptions {
 }
 
 /**
- * Resolves when the mesh can rank and every replica of this host has been filled, however long that
- * takes. In a rolling restart the hosts whose replicas answer meanwhile are stopped next.
+ * Resolves when the mesh can rank, every replica of this host has been filled, and its retriever
+ * has all stored items, however long that takes. In a rolling restart the hosts that answer
+ * meanwhile are stopped next.
  */
 export async function waitUntilReady(
   running: RunningMesh,
@@ -38,7 +40,9 @@ export async function waitUntilReady(
   until?.then(end, end);
   const { clock } = running.mesh.home;
   onStep?.("filling the serving replicas");
-  for (let polls = 1; !ended && !(await canRank(running) && await areFilled(running)); polls++) {
+  const isReady = async () =>
+    await canRank(running) && await areFilled(running) && (await itemsHeld(running)).isComplete;
+  for (let polls = 1; !ended && !(await isReady()); polls++) {
     if (polls % POLLS_PER_COUNT === 0) onStep?.(await fillingStep(running));
     await new Promise<void>((resolve) => clock.schedule(POLL_MS, resolve));
   }
@@ -52,6 +56,16 @@ async function canRank({ ranker }: RunningMesh): Promise<boolean> {
 async function areFilled(running: RunningMesh): Promise<boolean> {
   const replicas = await Promise.all(replicaStatistics(running)).catch(() => undefined);
   return replicas?.every(({ position }) => position !== undefined) ?? false;
+}
+
+type ItemsHeld = Pick<RetrieverState, "items" | "isComplete">;
+
+/** The items that the retriever of this host holds; complete without one. */
+async function itemsHeld({ mesh, configuration, host }: RunningMesh): Promise<ItemsHeld> {
+  if (configuration.retriever === undefined) return { items: 0, isComplete: true };
+  return await mesh.actorRef<RetrieverMessage>(addresses.retriever(host))
+    .ask({ kind: "getState" }, { budgetMs: ASK_BUDGET_MS })
+    .catch(() => ({ items: 0, isComplete: false }));
 }
 
 /** The contents of the replicas of this host. */
@@ -71,6 +85,10 @@ async function fillingStep(running: RunningMesh): Promise<string> {
   const view = await meshView?.().catch(() => undefined);
   const missing = view && mesh && missingRoles(view, mesh.hosts);
   if (missing !== undefined) return missing;
+  const { items, isComplete } = await itemsHeld(running);
+  if (!isComplete && await areFilled(running)) {
+    return `reading the stored items: ${items.toLocaleString("en")} so far`;
+  }
   const rows = await replicaRows(running);
   const trainers = view && trainersToBegin(view);
   return trainers === undefined ? rows : `${rows}; ${trainers}`;

@@ -21,6 +21,8 @@ export interface PutItems extends Request<RetrieverState> {
 export interface RetrieverState {
   /** Changes with each start, after which the retriever is empty. */
   readonly incarnation: string;
+  /** Whether all stored items have come since its start. */
+  readonly isComplete: boolean;
   readonly items: number;
   /** Items whose vectors are computed. */
   readonly embedded: number;
@@ -99,6 +101,14 @@ export type RetrieverMessage =
   | RetrieveSimilar
   | SampleItems
   | RefreshVectors;
+
+/** The retriever has not got all stored items yet, and the item is not among them. */
+export class ItemsUnreadError extends Error {
+  override readonly name = "ItemsUnreadError";
+  constructor(item: string) {
+    super(`The stored items are still being read, and "${item}" is not among them so far.`);
+  }
+}
 
 /** The retriever does not have the item, or has no vector of it yet. */
 export class UnknownItemError extends Error {

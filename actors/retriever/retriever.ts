@@ -11,6 +11,7 @@ import { ItemFilters } from "./item_filters.ts";
 import { ItemVectors } from "./item_vectors.ts";
 import type { RetrieverOptions } from "./options.ts";
 import {
+  ItemsUnreadError,
   type PutItems,
   type Retrieve,
   type Retrieved,
@@ -37,6 +38,7 @@ export class Retriever implements Behavior<RetrieverMessage> {
   readonly #held = new Bitmap();
   /** Items that have come since the listing under way began; undefined without one. */
   #listed: Bitmap | undefined;
+  #isComplete = false;
   readonly #itemsHeld: Gauge;
 
   constructor(context: ActorContext<RetrieverMessage>, options: RetrieverOptions) {
@@ -79,6 +81,7 @@ export class Retriever implements Behavior<RetrieverMessage> {
   #state(): RetrieverState {
     return {
       incarnation: this.#incarnation,
+      isComplete: this.#isComplete,
       items: this.#items.size,
       embedded: this.#vectors.embeddedCount,
       waiting: this.#vectors.waiting,
@@ -122,6 +125,7 @@ export class Retriever implements Behavior<RetrieverMessage> {
     const listed = this.#listed;
     this.#listed = undefined;
     if (listed === undefined) return; // the listing began before this incarnation
+    this.#isComplete = true;
     for (let index = 0; index < this.#items.end; index++) {
       if (this.#held.has(index) && !listed.has(index)) this.#delete(this.#items.idOf(index));
     }
@@ -164,7 +168,9 @@ export class Retriever implements Behavior<RetrieverMessage> {
   async #retrieveSimilar(request: RetrieveSimilar, options: AskOptions): Promise<void> {
     const item = this.#items.indexOf(request.item);
     try {
-      if (item === undefined) throw new UnknownItemError(request.item);
+      if (item === undefined) {
+        throw new (this.#isComplete ? UnknownItemError : ItemsUnreadError)(request.item);
+      }
       const features = this.#vectors.featuresOf([item]);
       if (features.batch.rows === 0) throw new UnknownItemError(request.item);
       const query = await this.#vectors.embed(features.batch, "items", options);

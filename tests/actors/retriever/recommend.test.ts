@@ -153,8 +153,16 @@ Deno.test("an item that is deleted while the catalogue is down is deleted when i
 
 Deno.test("a retriever that restarts gets all items again", async () => {
   const loop = await shop();
+  const retriever = loop.mesh.node().actorRef<RetrieverMessage>("retriever/0");
+  const isComplete = async () => {
+    const asked = retriever.ask({ kind: "getState" }, { budgetMs: 1_000 });
+    return (await loop.mesh.settle(asked)).isComplete;
+  };
   await loop.restart("retriever/0");
+  assert.equal(await isComplete(), false);
+  await assert.rejects(loop.similar("i7"), { name: "ItemsUnreadError" });
   await loop.mesh.advance(3_000);
+  assert.equal(await isComplete(), true);
   assert.equal((await loop.recommend({ user: "u", limit: 100 })).items.length, 40);
   await loop.stop();
 });
