@@ -58,8 +58,8 @@ export class ReplicaFeed {
   #learnedThroughMs: number | undefined;
   /** The mark that the replica has; absent where the feed does not know. */
   #told: { readonly learnedThroughMs: number | undefined } | undefined;
-  /** Ends the wait for the shard's answer. */
-  #woken = Promise.withResolvers<undefined>();
+  /** Ends the wait for the shard's answer; undefined where none is awaited. */
+  #wake: (() => void) | undefined;
 
   constructor(parts: ReplicaFeedParts) {
     this.#parts = parts;
@@ -79,8 +79,7 @@ export class ReplicaFeed {
   replicaStarted(): void {
     this.#isPositionKnown = false;
     this.#told = undefined;
-    this.#woken.resolve(undefined);
-    this.#woken = Promise.withResolvers();
+    this.#wake?.();
   }
 
   /** Waits for news from the shard and carries them. */
@@ -125,17 +124,22 @@ export class ReplicaFeed {
   /** Undefined where the replica has started meanwhile. */
   async #take(): Promise<Taken | undefined> {
     const { shard, taker, rowsMax, budgetMs } = this.#parts;
-    const { promise: woken } = this.#woken;
-    const taken = shard.ask({
+    // A promise of this step alone: in a race, one that outlives it would keep the answer.
+    const { promise, resolve, reject } = Promise.withResolvers<Taken | undefined>();
+    this.#wake = () => resolve(undefined);
+    // The shard keeps nothing for a taker, so an answer may be left unread.
+    shard.ask({
       kind: "takeDeltas",
       taker,
       position: this.#needsFill ? undefined : this.#position,
       learnedThroughMs: this.#learnedThroughMs,
       rowsMax,
-    }, { budgetMs, bulk: true });
-    // The shard keeps nothing for a taker, so an answer may be left unread.
-    taken.catch(() => {});
-    return await Promise.race([taken, woken]);
+    }, { budgetMs, bulk: true }).then(resolve, reject);
+    try {
+      return await promise;
+    } finally {
+      this.#wake = undefined;
+    }
   }
 
   /** The rows that the replica gets next may know less than its mark says. */
