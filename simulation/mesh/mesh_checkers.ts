@@ -25,6 +25,7 @@ import { honestFreshness } from "../checkers/honest_freshness.ts";
 import { joinedExamples } from "../checkers/joined_examples.ts";
 import { keptFeatures } from "../checkers/kept_features.ts";
 import { keptCommands } from "../checkers/kept_commands.ts";
+import { knownRankings } from "../checkers/known_rankings.ts";
 import { loggedRankings } from "../checkers/logged_rankings.ts";
 import { logOffsets } from "../checkers/log_offsets.ts";
 import { newestWeights } from "../checkers/newest_weights.ts";
@@ -60,6 +61,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     logOffsets,
     acceptedEvents(configuration, world.redis.idsRetainedMs),
     loggedRankings(configuration),
+    knownRankings,
     attributedEvents(configuration),
     exampleChunks,
     joinedExamples(world.configuration, { world }),

@@ -134,6 +134,27 @@ export const meshPlants: readonly Plant[] = [
     scenario: "events-of-users",
   },
   {
+    name: "made-rankings-without-events",
+    edits: [{
+      file: "gateway/routes/event_acceptance.ts",
+      find: "    const records = group.map(onceRecord);\n",
+      replace:
+        "    for (const { impression } of group) {\n      if (impression) await eventLog.append(partition, [impression]);\n    }\n    const records = group.map((each) => ({ ...onceRecord(each), before: undefined }));\n",
+    }],
+    seenBy: ["logged-rankings"],
+    scenario: "events-of-users",
+  },
+  {
+    name: "others-not-asked",
+    edits: [{
+      file: "gateway/routes/rankings_of_others.ts",
+      find: "  if (otherGateways === undefined || !memory.isComplete) return new Map();\n",
+      replace: "  if (otherGateways || !memory.isComplete) return new Map();\n",
+    }],
+    seenBy: ["known-rankings"],
+    scenario: "erasures-and-late-appends",
+  },
+  {
     name: "ranking-ids-per-gateway",
     edits: [{
       file: "actors/ranker/impressions.ts",

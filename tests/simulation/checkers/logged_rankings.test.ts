@@ -11,7 +11,7 @@ const ranking = encodeEvent(impression({ ranking: "r", items: ["a"], atMs: 0, ac
 /** A log with an event on a ranking, whose answer is `result`; the promises broken at the end. */
 function brokenBy(
   records: readonly Uint8Array[],
-  { result = {}, lostFrom = Infinity, again = [] as readonly Uint8Array[] } = {},
+  { result = {}, told = [{}], lostFrom = Infinity, again = [] as readonly Uint8Array[] } = {},
 ) {
   const failures: string[] = [];
   const configuration = parseConfiguration(shopConfiguration, "shop.yaml");
@@ -20,14 +20,16 @@ function brokenBy(
     fail: (message) => void failures.push(message),
   });
   checker.durable?.("events", 0, records, 0);
-  checker.replied?.({
-    client: "visitor",
-    method: "POST",
-    path: "/v1/events",
-    requestBody: [{ eventId, rankingId: "r", item: "a", action: "click" }],
-    status: 200,
-    body: { events: [{ eventId, status: "accepted", acceptedAtMs: 0, ...result }] },
-  });
+  for (const more of told) {
+    checker.replied?.({
+      client: "visitor",
+      method: "POST",
+      path: "/v1/events",
+      requestBody: [{ eventId, rankingId: "r", item: "a", action: "click" }],
+      status: 200,
+      body: { events: [{ eventId, status: "accepted", acceptedAtMs: 0, ...result, ...more }] },
+    });
+  }
   if (lostFrom < records.length) checker.tailLost?.("events", 0, lostFrom);
   checker.durable?.("events", 0, again, lostFrom);
   void checker.atEnd?.();
@@ -60,6 +62,24 @@ Deno.test("an event whose id was forgotten is judged by the record that its answ
   const records = [event, ranking, again];
   assert.deepEqual(brokenBy(records, { result: { acceptedAtMs: 9 } }), []);
   assert.match(present(brokenBy(records)[0], "a failure"), /got its ranking later: r$/);
+});
+
+Deno.test("a client that was told of a lost ranking once need not be told again", () => {
+  const [unlogged, duplicate] = [{ unlogged: true }, { status: "duplicate" }];
+  assert.deepEqual(brokenBy([event], { told: [unlogged, duplicate] }), []);
+});
+
+Deno.test("a ranking that is made of an event comes with the event", () => {
+  const rankingId = "unranked-1";
+  const made = encodeEvent(
+    impression({ ranking: rankingId, items: ["a"], atMs: 0, acceptedAtMs: 0 }),
+  );
+  const ofIt = encodeEvent({ ...acted, rankingId });
+  const without = ["the event log has unranked-1 without the event that it is made of"];
+  assert.deepEqual(brokenBy([made, ofIt], { told: [] }), []);
+  assert.deepEqual(brokenBy([made, event, ofIt], { told: [] }), without);
+  assert.deepEqual(brokenBy([made], { told: [] }), without);
+  assert.deepEqual(brokenBy([made], { told: [], lostFrom: 0 }), []);
 });
 
 Deno.test("the log has a ranking once, unless a fail-over has lost one of its records", () => {
