@@ -17,7 +17,8 @@ const STEADY_MS = 1_000;
 /**
  * The pending work in words; undefined when there is none.
  *
- *     every host has started;  every shard and partition is active, and none is to move;
+ *     every host has started and has a lease;
+ *     every shard and partition is active, and none is to move;
  *     the plan of the operator has ended, and a host that drains has nothing that another can take;
  *     every serving host uses the replicas of the present sharding;
  *     seen from every serving host: the logs are read, everything learned is served
@@ -29,7 +30,10 @@ export async function pendingInMesh(world: MeshWorld): Promise<string | undefine
   if (atMs + STEADY_MS > world.clock.monotonicMs()) return `${actor} was restarted just now`;
   try {
     const view = await world.coordination().read();
-    const { placements } = view;
+    const { placements, hosts, nowMs } = view;
+    for (const host of world.hosts) {
+      if ((hosts.get(host)?.expiresMs ?? 0) <= nowMs) return `host ${host} has no lease`;
+    }
     const step = reshardStep(view)?.kind;
     if (step !== undefined && step !== "done" && step !== "cancelled") {
       return `the change of the number of ${view.reshard?.parts} is ${step}`;
