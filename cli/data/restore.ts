@@ -18,7 +18,7 @@ import type { DataFlags } from "./command.ts";
 import { outcomeOf } from "./restore_outcome.ts";
 
 /**
- * @throws {DataDirectoryError} When a server runs on the directory.
+ * @throws {DataDirectoryError | HostsRunError | ProcessRunsError} When a server or hosts run.
  * @throws {RestoreError | CommandError} When the store has snapshots, or the backup is not whole;
  * nothing has changed.
  */
@@ -37,9 +37,13 @@ export async function restoreCommand(
   }
   const source = await openExistingBlobs(inDirectory(from));
   const target = await blobsOf(places.directory, places.s3);
-  const opened = await openRestoredExamples(places, target);
+  const opened = await openRestoredExamples(
+    places,
+    target,
+    (warning) => output.err(`${warning}\n`),
+  );
   try {
-    const { blobs, bytes, snapshot } = await restoreBlobs(source, target);
+    const { blobs, bytes, snapshot } = await restoreBlobs(source, target, opened.requireHeld);
     const name = shortName(snapshot);
     const outcome = await outcomeOf(target, snapshot, opened);
     if (json) {

@@ -16,7 +16,7 @@ import { namedSnapshot, shortName } from "./named_snapshot.ts";
 import { openRestoredExamples } from "./restored_examples.ts";
 
 /**
- * @throws {DataDirectoryError} When a server runs on the directory.
+ * @throws {DataDirectoryError | HostsRunError | ProcessRunsError} When a server or hosts run.
  * @throws {RestoreError | CommandError} When the snapshot cannot be put there; nothing has changed.
  */
 export async function restoreCommand(
@@ -36,7 +36,11 @@ export async function restoreCommand(
     throw usageError(`There is no folder ${directory}; serve ${from} itself instead.`);
   }
   const target = await openExistingBlobs(places);
-  const { exampleLog, partitionsGrow, close } = await openRestoredExamples(places, target);
+  const { exampleLog, partitionsGrow, requireHeld, close } = await openRestoredExamples(
+    places,
+    target,
+    (warning) => output.err(`${warning}\n`),
+  );
   try {
     const name = await namedSnapshot(source ?? target, sourcePlaces, snapshot);
     const differences = places.configuration === undefined
@@ -49,6 +53,7 @@ export async function restoreCommand(
       examples,
       exampleLog,
       partitionsGrow,
+      requireHeld,
       nowMs: Date.now(),
     });
     const { rowsToLearn, rowsSkipped } = restored;

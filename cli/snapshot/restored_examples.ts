@@ -12,7 +12,12 @@ import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { isFile, openExistingExamples } from "../../offline/data_directory/existing_stores.ts";
 import { readManifests } from "../../records/snapshot_manifest.ts";
 import { openCoordination } from "../../server/machine/redis_coordination.ts";
-import { openRedisExamples, redisStorageOf } from "../../server/machine/redis_storage.ts";
+import {
+  openRedisExamples,
+  type RedisStorage,
+  redisStorageOf,
+  takeRedisLogs,
+} from "../../server/machine/redis_storage.ts";
 import { InvariantError } from "../../structures/invariant.ts";
 import type { FoundPlaces } from "../data_places.ts";
 import { CommandError, usageError } from "../errors.ts";
@@ -27,29 +32,52 @@ export interface RestoredExamples {
   close(): Promise<void>;
 }
 
+/** The log of a stopped server, which cannot start until it is closed. */
+export interface HeldExamples extends RestoredExamples {
+  /** @throws {HostsRunError | ProcessRunsError} Others have taken the logs meanwhile. */
+  requireHeld(): Promise<void>;
+}
+
 /**
- * Opens the log of a stopped server, and holds the lock of its directory until it is closed.
+ * Opens the log of a stopped server, and holds the lock of its directory, or the lease on its logs,
+ * until it is closed.
  *
+ * @param onWarning Takes why it waits: a server was killed.
  * @throws {DataDirectoryError} When a server runs on the directory.
- * @throws {CommandError} When hosts of the mesh run, or the log is neither in the folder nor named.
+ * @throws {HostsRunError | ProcessRunsError} When hosts or a server run on the logs on Redis.
+ * @throws {CommandError} When the log is neither in the folder nor named.
  */
 export async function openRestoredExamples(
   { directory, configuration }: FoundPlaces,
   target: BlobStore,
-): Promise<RestoredExamples> {
+  onWarning: (warning: string) => void,
+): Promise<HeldExamples> {
   const storage = configuration?.storage;
-  if (configuration && storage?.kind === "directory" && storage.redis) {
-    const onRedis = await openExamplesOnRedis(configuration, storage, storage.redis);
-    await requireStopped(onRedis);
-    return onRedis;
-  }
   await using opened = new AsyncDisposableStack();
+  if (configuration && storage?.kind === "directory" && storage.redis) {
+    const { redis } = storage;
+    const lease = opened.adopt(
+      await takeRedisLogs(redisLogsOf(configuration, storage, redis), onWarning),
+      (lease) => lease.close(),
+    );
+    const onRedis = opened.adopt(
+      await openExamplesOnRedis(configuration, storage, redis),
+      (examples) => examples.close(),
+    );
+    const all = opened.move();
+    return { ...onRedis, requireHeld: () => lease.prolong(), close: () => all.disposeAsync() };
+  }
   opened.adopt(openDataDirectory(directory), (lock) => lock.release());
   const exampleLog = await openExistingExamples(directory);
   if (exampleLog === undefined) await requireLogHere(directory, target);
   else opened.adopt(exampleLog, (log) => log.close());
   const all = opened.move();
-  return { exampleLog, partitionsGrow: false, close: () => all.disposeAsync() };
+  return {
+    exampleLog,
+    partitionsGrow: false,
+    requireHeld: () => Promise.resolve(),
+    close: () => all.disposeAsync(),
+  };
 }
 
 /**
@@ -74,17 +102,21 @@ async function requireLogHere(directory: string, target: BlobStore): Promise<voi
  */
 export async function openExamplesOnRedis(
   configuration: CairnConfiguration,
-  { logBytesMax }: StorageSection,
+  storage: StorageSection,
   redis: RedisSection,
 ): Promise<RestoredExamples> {
-  const { mesh, partitions } = configuration;
+  const { mesh } = configuration;
   const view = mesh && await readMesh(configuration);
-  const opened = await openRedisExamples(redisStorageOf(redis, mesh?.id ?? "cairn", {
-    logBytesMax,
-    partitions,
-    knownMs: 0,
-  }));
+  const opened = await openRedisExamples(redisLogsOf(configuration, storage, redis));
   return { ...opened, partitionsGrow: mesh !== undefined, view };
+}
+
+function redisLogsOf(
+  { mesh, partitions }: CairnConfiguration,
+  { logBytesMax }: StorageSection,
+  redis: RedisSection,
+): RedisStorage {
+  return redisStorageOf(redis, mesh?.id ?? "cairn", { logBytesMax, partitions, knownMs: 0 });
 }
 
 /** The records of a mesh; undefined before its first host has joined. */
@@ -100,16 +132,4 @@ async function readMesh(configuration: CairnConfiguration): Promise<MeshView | u
   } finally {
     await close();
   }
-}
-
-/** @throws {CommandError} When a host of the mesh has a lease; the log is closed then. */
-async function requireStopped({ view, close }: RestoredExamples): Promise<void> {
-  const running = [...view?.hosts.values() ?? []]
-    .filter(({ expiresMs }) => expiresMs > (view?.nowMs ?? 0));
-  if (running.length === 0) return;
-  await close();
-  throw new CommandError(
-    `Hosts of the mesh run: ${running.map(({ host }) => host).join(", ")}. Stop all of them ` +
-      "first; a host that was killed counts as running until its lease ends.",
-  );
 }

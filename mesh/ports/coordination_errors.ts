@@ -121,10 +121,10 @@ export class ProcessRunsError extends Error {
     readonly leftMs: number,
   ) {
     super(
-      `Cannot use these logs: another process uses them (process ${pid} on ${machine}), and its ` +
-        "configuration has no section mesh. Stop it first; a process that was killed counts for " +
-        `${Math.ceil(leftMs / 1_000)} s more. For logs of its own, give this one another ` +
-        "storage.redis.name or mesh.id.",
+      `Cannot use these logs: another process uses them (process ${pid} on ${machine}), which ` +
+        "is no host of a mesh. Stop it first; a process that was killed counts for " +
+        `${Math.ceil(leftMs / 1_000)} s more. Another storage.redis.name, or mesh.id, has other ` +
+        "logs.",
     );
   }
 }

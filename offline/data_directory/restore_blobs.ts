@@ -18,11 +18,16 @@ export interface RestoredBlobs {
 /**
  * Copies all blobs, the manifests last. May be repeated where it was interrupted before them.
  *
+ * @param requireHeld Called before them; rejects where others use the store by now.
  * @throws {RestoreError} The backup has no whole snapshot, or the store has one; nothing has
  * changed.
  * @throws {BlobDamagedError | BlobStoreError} A blob cannot be read or written.
  */
-export async function restoreBlobs(source: BlobStore, target: BlobStore): Promise<RestoredBlobs> {
+export async function restoreBlobs(
+  source: BlobStore,
+  target: BlobStore,
+  requireHeld: () => Promise<void>,
+): Promise<RestoredBlobs> {
   const [found] = await listSnapshots(target);
   if (found !== undefined) {
     throw new RestoreError(
@@ -42,6 +47,7 @@ export async function restoreBlobs(source: BlobStore, target: BlobStore): Promis
   const parts = (await source.list("")).filter((name) => !manifests.includes(name));
   const restored = { blobs: 0, bytes: 0, snapshot: snapshots[0] };
   for (const name of [...parts, ...manifests]) {
+    if (name === manifests[0]) await requireHeld();
     const bytes = await source.get(name);
     if (bytes === undefined) throw new RestoreError(`The backup has lost ${name} meanwhile.`);
     await target.put(name, bytes);

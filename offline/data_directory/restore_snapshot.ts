@@ -54,6 +54,8 @@ export interface SnapshotRestore {
    * their beginnings.
    */
   readonly partitionsGrow?: boolean;
+  /** Called before the snapshot counts; rejects where others use the store by now. */
+  readonly requireHeld: () => Promise<void>;
   /** Wall time, ms. */
   readonly nowMs: number;
 }
@@ -115,6 +117,7 @@ export async function restoreSnapshot(restore: SnapshotRestore): Promise<Restore
     await target.put(copied.name, bytes);
     trainers.push({ ...cut, source: gradientSource(partition), partition, checkpoint: copied });
   }
+  await restore.requireHeld();
   await writeManifest(target, { ...manifest, name, atMs: nowMs, trainers, shards });
   const rowsToLearn = rowsBehind(cuts, ranges);
   const skipped = ranges.map(({ end }, partition) =>

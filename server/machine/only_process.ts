@@ -45,10 +45,11 @@ export class HostsRunError extends Error {
   constructor(hosts: readonly HostRecord[], view: Pick<RecordView, "nowMs">) {
     const leftSeconds = Math.ceil(Math.max(...hosts.map((host) => leftMs(host, view))) / 1_000);
     super(
-      `Cannot use these logs: hosts of a mesh run on them (${namesOf(hosts)}), and the ` +
-        "configuration has no section mesh. Stop them first; a host that was killed counts for " +
-        `${leftSeconds} s more. For logs of its own, give this process another ` +
-        "storage.redis.name.",
+      `Cannot use these logs: hosts of a mesh run on them (${
+        namesOf(hosts)
+      }), and this process is ` +
+        "none of them. Stop all of them first; a host that was killed counts for " +
+        `${leftSeconds} s more. Another storage.redis.name has other logs.`,
     );
   }
 }
@@ -98,10 +99,10 @@ export class OnlyProcess {
    */
   readonly publisher: SnapshotPublisher = {
     begin: async () => {
-      await this.#prolong();
+      await this.prolong();
       return {
-        publish: () => this.#prolong(),
-        recordOldest: () => this.#prolong().then(() => true, () => false),
+        publish: () => this.prolong(),
+        recordOldest: () => this.prolong().then(() => true, () => false),
       };
     },
   };
@@ -169,7 +170,12 @@ export class OnlyProcess {
     }
   }
 
-  async #prolong(): Promise<void> {
+  /**
+   * Prolongs the lease.
+   *
+   * @throws {HostsRunError | ProcessRunsError} Others have taken the logs since.
+   */
+  async prolong(): Promise<void> {
     await this.#store.transact((view) => {
       if (this.#closed) return;
       this.#requireNotFollowed(view);
@@ -204,7 +210,7 @@ export class OnlyProcess {
 
   async #renew(): Promise<void> {
     try {
-      await this.#prolong();
+      await this.prolong();
     } catch (error) {
       if (error instanceof ProcessRunsError || error instanceof HostsRunError) {
         return this.#options.onReplaced(error);

@@ -14,7 +14,7 @@ import { RedisServer, type RedisServerOptions } from "../../mesh/adapters/redis/
 import { RedisSharedRankings } from "../../mesh/adapters/redis/redis_shared_rankings.ts";
 import { capitalized, type RedisTls, remedyOf } from "../../mesh/adapters/redis/redis_client.ts";
 import { laterPartition } from "../../records/ranking_partition.ts";
-import { OnlyProcess } from "./only_process.ts";
+import { OnlyProcess, type OnlyProcessOptions } from "./only_process.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
@@ -142,12 +142,7 @@ export async function openRedisStores(
   );
   const lease = isOnlyProcess
     ? opened.adopt(
-      await OnlyProcess.open({
-        openStore: () => new RedisRecordStore(server),
-        clock: new DenoClock(),
-        onWarning,
-        onReplaced,
-      }),
+      await openOnlyProcess(server, { onWarning, onReplaced }),
       (lease) => lease.close(),
     )
     : undefined;
@@ -227,25 +222,58 @@ export async function openRedisExampleLog(storage: RedisStorage): Promise<EventL
   }
 }
 
+function openOnlyProcess(
+  server: RedisServer,
+  notices: Pick<OnlyProcessOptions, "onWarning" | "onReplaced">,
+): Promise<OnlyProcess> {
+  const openStore = () => new RedisRecordStore(server);
+  return OnlyProcess.open({ openStore, clock: new DenoClock(), ...notices });
+}
+
+export interface RedisExamples {
+  readonly exampleLog: EventLog;
+  close(): Promise<void>;
+}
+
 /**
  * Opens the example log alone, for a command.
  *
  * @throws {RedisStorageError} The server does not answer, or its log has other partitions.
  */
-export async function openRedisExamples(
+export async function openRedisExamples(storage: RedisStorage): Promise<RedisExamples> {
+  await using opened = new AsyncDisposableStack();
+  const server = opened.adopt(
+    await openServer(storage),
+    (server) => Promise.resolve(server.close()),
+  );
+  const exampleLog = opened.adopt(
+    await openExamples(server, storage).catch((error) => {
+      throw partitionsError(error, "trainer.partitions");
+    }),
+    (log) => log.close(),
+  );
+  const all = opened.move();
+  return { exampleLog, close: () => all.disposeAsync() };
+}
+
+/**
+ * Takes the logs for a command that must be the only process on them.
+ *
+ * @param onWarning Takes why it waits.
+ * @throws {RedisStorageError} The server does not answer.
+ * @throws {HostsRunError | ProcessRunsError} Hosts or another process use the logs.
+ */
+export async function takeRedisLogs(
   storage: RedisStorage,
-): Promise<{ readonly exampleLog: EventLog; close(): Promise<void> }> {
+  onWarning: (warning: string) => void,
+): Promise<Pick<OnlyProcess, "prolong" | "close">> {
   const server = await openServer(storage);
   try {
-    const exampleLog = await openExamples(server, storage).catch((error) => {
-      throw partitionsError(error, "trainer.partitions");
-    });
+    // Who takes them over is told by `prolong`.
+    const lease = await openOnlyProcess(server, { onWarning, onReplaced: () => {} });
     return {
-      exampleLog,
-      async close() {
-        await exampleLog.close();
-        server.close();
-      },
+      prolong: () => lease.prolong(),
+      close: () => lease.close().finally(() => server.close()),
     };
   } catch (error) {
     server.close();

@@ -1,11 +1,12 @@
 /**
  * Goal: going back to a snapshot where the logs are on a Redis server skips or learns the examples
  * of that server. Method: a mesh in this process with its logs on a real server, taught in two
- * phases, and the command on its directory between its runs.
+ * phases, and the command on its directory between its runs; a process that the command meets.
  */
 import assert from "node:assert/strict";
 import { isInstalled, LocalServer } from "../../../mesh/adapters/redis/local_server.ts";
 import { waitLearned } from "../../../server/waits.ts";
+import { MeshProcess } from "../../integration/mesh_process.ts";
 import { type Client, smallConfiguration, startSmallMesh } from "../../integration/small_mesh.ts";
 import { runCaptured } from "../captured_command.ts";
 import { scores, teach } from "./taught_items.ts";
@@ -108,5 +109,39 @@ Deno.test({
       assert.equal(unnamed.code, 2);
       assert.match(unnamed.err, /logs of .* are not in .*on Redis, give the configuration/);
       assert.equal(await world.newest(), name);
+    }),
+});
+
+Deno.test({
+  name: "a snapshot is restored beside no process that runs, and ends one that stood still",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.run((client) => teach(client, "first", "a"));
+      const name = await world.newest();
+      const mesh = `${world.folder}/mesh.yaml`;
+      const host = '{ address: "127.0.0.1:7401", roles: [serving, shards, joiner, trainer] }';
+      Deno.writeTextFileSync(
+        mesh,
+        `${Deno.readTextFileSync(world.config)}\nmesh: { id: cairn, hosts: { a: ${host} } }\n`,
+      );
+      const process = await MeshProcess.start(world.config);
+      try {
+        const restore = (file: string) => snapshot("restore", file, name, "--examples", "skip");
+        for (const refused of await Promise.all([world.config, mesh].map(restore))) {
+          assert.equal(refused.code, 1);
+          assert.match(refused.err, /another process uses them \(process \d+ on .*Stop it first/);
+        }
+        process.signal("SIGSTOP");
+        const restored = await restore(world.config);
+        assert.equal(restored.code, 0, restored.err);
+        const newest = await world.newest();
+        assert.notEqual(newest, name);
+        process.signal("SIGCONT");
+        assert.equal((await process.ended).code, 1);
+        assert.equal(await world.newest(), newest, "it has left no later snapshot");
+      } finally {
+        await process.kill("SIGKILL");
+      }
     }),
 });

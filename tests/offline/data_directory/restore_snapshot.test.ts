@@ -24,7 +24,12 @@ async function logOf(records: readonly Uint8Array[]): Promise<MemoryEventLog> {
   return log;
 }
 
-async function restoreOn(loop: Loop, exampleLog: MemoryEventLog, examples: "learn" | "skip") {
+async function restoreOn(
+  loop: Loop,
+  exampleLog: MemoryEventLog,
+  examples: "learn" | "skip",
+  requireHeld = () => Promise.resolve(),
+) {
   const { blobs } = loop;
   const [{ name }] = await readManifests(blobs);
   return await restoreSnapshot({
@@ -33,6 +38,7 @@ async function restoreOn(loop: Loop, exampleLog: MemoryEventLog, examples: "lear
     snapshot: name,
     examples,
     exampleLog,
+    requireHeld,
     nowMs: loop.mesh.clock.nowMs() + 1,
   });
 }
@@ -69,5 +75,14 @@ Deno.test("a restored snapshot sorts after parts that a host with a fast clock h
   await restoreOn(loop, loop.exampleLog as MemoryEventLog, "learn");
   const [{ name }] = await readManifests(loop.blobs);
   assert.ok(name > left, `${name} > ${left}`);
+  await loop.stop();
+});
+
+Deno.test("a restored snapshot does not count where others have taken the logs meanwhile", async () => {
+  const loop = await learned(1);
+  const taken = () => Promise.reject(new Error("taken"));
+  const restored = restoreOn(loop, loop.exampleLog as MemoryEventLog, "skip", taken);
+  await assert.rejects(restored, /taken/);
+  assert.equal((await readManifests(loop.blobs)).length, 1);
   await loop.stop();
 });
