@@ -57,7 +57,10 @@ mesh:
 
       const refused = await MeshProcess.start(`${folder}/one.yaml`).catch((error) => error);
       assert.ok(refused instanceof NotReadyError);
-      assert.match(refused.said, /hosts of a mesh run on them \(edge, tables\).*Stop them first/);
+      assert.match(
+        refused.said,
+        /hosts of a mesh run on them \(edge, tables\).*Stop all of them first/,
+      );
       assert.deepEqual(await hosts.stop(), { edge: 0, tables: 0 });
 
       alone = await untilLeasesEnd(() => MeshProcess.start(`${folder}/one.yaml`));
