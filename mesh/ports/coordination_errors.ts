@@ -148,7 +148,7 @@ export class HostGoneError extends Error {
     super(
       replacedBy
         ? `Another process at ${replacedBy.address} has joined as host "${run.host}", so this one must stop. Give each process a host name of its own.`
-        : `Host "${run.host}" was removed from the mesh, by \`cairn recover\` or because its lease expired. The process must stop; it may join again.`,
+        : `Host "${run.host}" was removed from the mesh, by \`cairn recover\`, because its lease expired, or by a process without mesh that uses its logs by now. The process must stop; it may join again where no such process runs.`,
     );
   }
 }
