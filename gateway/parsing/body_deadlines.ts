@@ -6,6 +6,7 @@
  * not counted: a body that arrived meanwhile could not be read. Such a stop is seen by a timer that
  * fires late, so while bodies are awaited there is a timer at least every {@link LOOK_MS}.
  */
+import { present } from "../../structures/invariant.ts";
 import { RingQueue } from "../../structures/ring_queue.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import { ProblemError } from "../problems.ts";
@@ -20,8 +21,8 @@ const LOOK_MS = 250;
 export class BodyDeadline {
   /** Monotonic ms, minus the stops before it was added. */
   readonly atRunningMs: number;
-  readonly #passed = Promise.withResolvers<never>();
-  #isCancelled = false;
+  /** Undefined once it is cancelled: a race with it keeps the body, which need not wait here. */
+  #passed: PromiseWithResolvers<never> | undefined = Promise.withResolvers<never>();
 
   constructor(atRunningMs: number) {
     this.atRunningMs = atRunningMs;
@@ -29,20 +30,20 @@ export class BodyDeadline {
 
   /** Rejects with the problem `body-timeout` when the deadline passes; never resolves. */
   get passed(): Promise<never> {
-    return this.#passed.promise;
+    return present(this.#passed, "the deadline is not cancelled").promise;
   }
 
   /** The body was read or given up. */
   cancel(): void {
-    this.#isCancelled = true;
+    this.#passed = undefined;
   }
 
   get isCancelled(): boolean {
-    return this.#isCancelled;
+    return this.#passed === undefined;
   }
 
   pass(): void {
-    this.#passed.reject(
+    this.#passed?.reject(
       new ProblemError(
         "body-timeout",
         "The body was not complete when the time for the request (gateway.deadline) was over.",

@@ -137,6 +137,10 @@ export class OnlyProcess {
       if (process !== undefined && process.expiresMs !== seen.process?.expiresMs) {
         throw new ProcessRunsError(process, leftMs(process, view));
       }
+      const back = hosts.filter(({ host, expiresMs }) =>
+        !seen.hosts.some((each) => each.host === host && each.expiresMs === expiresMs)
+      );
+      if (back.length > 0) throw new HostsRunError(back, view);
       for (const host of hosts) leaveHost(view, host);
       // A snapshot that one of them has begun does not count.
       if (hosts.length > 0) raiseCounts(view, { rewind: true });
@@ -158,7 +162,7 @@ export class OnlyProcess {
     const { onWarning } = this.#options;
     if (process !== undefined) {
       const { message } = new ProcessRunsError(process, PROCESS_LEASE_MS);
-      onWarning(`${message} This one waits for that long.`);
+      onWarning(`${message} This one waits ${PROCESS_LEASE_MS / 1_000} s for it to come back.`);
     }
     if (hosts.length > 0) {
       onWarning(
@@ -177,7 +181,7 @@ export class OnlyProcess {
    */
   async prolong(): Promise<void> {
     await this.#store.transact((view) => {
-      if (this.#closed) return;
+      if (this.#closed) throw new Error("this process has given its lease on the logs back");
       this.#requireNotFollowed(view);
       this.#write(view, view.nowMs + PROCESS_LEASE_MS);
     });

@@ -168,7 +168,7 @@ export class LogAppender {
       try {
         await this.#sendLost(await this.#parts.checkedRun());
       } finally {
-        await this.#send();
+        void this.#send(); // what waits need not be awaited here
       }
     }
     if (runId === undefined || this.#kept.areIn(runId)) return;

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { BodyDeadlines } from "../../../gateway/parsing/body_deadlines.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
@@ -100,4 +102,22 @@ Deno.test("a body whose deadline came during a stop is read before it counts as 
   clock.run(0);
   await Promise.resolve();
   assert.equal(isPassed, false);
+});
+
+Deno.test("a body that was read is not kept behind an older one that is awaited", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const deadlines = new BodyDeadlines(new VirtualClock());
+  deadlines.add(1_000);
+  const read = async () => {
+    const deadline = deadlines.add(1_000);
+    const bytes = new Uint8Array(9);
+    await Promise.race([Promise.resolve(bytes), deadline.passed]);
+    deadline.cancel();
+    return new WeakRef(bytes);
+  };
+  const bytes = await read();
+  await new Promise((resolve) => setTimeout(resolve, 0)); // a turn holds its references
+  collect();
+  assert.equal(bytes.deref(), undefined);
 });

@@ -8,7 +8,7 @@ import {
   RecordStoreUnavailableError,
 } from "../../../mesh/ports/record_store.ts";
 import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
-import { json, recordKeys } from "../../../mesh/runtime/coordination/record_keys.ts";
+import { json, recordKeys, records } from "../../../mesh/runtime/coordination/record_keys.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 import { HostsRunError, OnlyProcess } from "../../../server/machine/only_process.ts";
 import { descriptionOf, meshSettings } from "../../mesh/placement/model.ts";
@@ -172,12 +172,28 @@ Deno.test("a host that stood still for longer than its lease ends where a proces
   await assert.rejects(processes.coordination.publishManifest(snapshot), StaleManifestError);
   await assert.rejects(
     processes.coordination.renew(run),
-    /Host "a" was removed .* its lease expired\. The process must stop/,
+    /Host "a" was removed .* its lease expired, .*The process must stop/,
   );
   await assert.rejects(join(processes), ProcessRunsError);
   await processes.clock.advance(MINUTE_MS);
   assert.deepEqual(processes.replaced, []);
   await process.close();
+});
+
+Deno.test("a host that has renewed while a process waited is not removed, late as it is again", async () => {
+  const processes = new Processes();
+  await join(processes);
+  await processes.clock.advance(MINUTE_MS + 1);
+  const process = processes.open();
+  await processes.clock.advance(1_000);
+  await processes.store.transact((view) => {
+    const host = records.host(view, run.host);
+    assert.ok(host);
+    view.set(recordKeys.host(run.host), json({ ...host, expiresMs: view.nowMs + 1 }));
+  });
+  await processes.clock.advance(LEASE_MS);
+  await assert.rejects(process, HostsRunError);
+  assert.ok((await processes.coordination.read()).hosts.has(run.host));
 });
 
 Deno.test("a clock that was set back stops no process, and lets none begin beside it", async () => {
@@ -261,6 +277,15 @@ Deno.test("a snapshot of a process that another one has followed does not count"
   await processes.clock.advance(LEASE_MS);
   assert.equal(processes.replaced.length, 1);
   await process.close();
+});
+
+Deno.test("a snapshot of a process that has given its lease back does not count", async () => {
+  const processes = new Processes();
+  const process = await processes.open();
+  const snapshot = await process.publisher.begin(undefined);
+  await process.close();
+  await assert.rejects(snapshot.publish("snapshots/1"), /has given its lease on the logs back/);
+  await (await processes.open()).close(); // at once
 });
 
 /** A host joins the mesh. */
