@@ -20,6 +20,7 @@ const PERIOD_MS = 60_000;
 
 export function supervision(context: CheckerContext): Checker {
   let diskFailsUntilMs = 0;
+  /** Until a minute after the last older copy of the blobs. */
   let copyUntilMs = 0;
   /** Without an actor: any may be crashed by it. */
   const crashes: { readonly actor?: string; readonly atMs: number }[] = [];
@@ -30,7 +31,7 @@ export function supervision(context: CheckerContext): Checker {
         diskFailsUntilMs = Math.max(diskFailsUntilMs, context.nowMs() + fault.forMs);
       }
       if (fault.kind === "unmountBlobs" && fault.copyAgeMs !== undefined) {
-        copyUntilMs = context.nowMs() + fault.copyAgeMs + fault.forMs;
+        copyUntilMs = context.nowMs() + fault.copyAgeMs + fault.forMs + PERIOD_MS;
       }
       if (fault.kind === "flipRead") crashes.push({ atMs: context.nowMs() });
       if (
@@ -50,7 +51,7 @@ export function supervision(context: CheckerContext): Checker {
       const diskFails = context.nowMs() < diskFailsUntilMs;
       if (reason.startsWith("LogTailLostError")) return;
       const begins = actor.startsWith(SHARD) || actor.startsWith("trainer/");
-      if (begins && context.nowMs() < copyUntilMs + PERIOD_MS) return;
+      if (begins && context.nowMs() < copyUntilMs) return;
       if (actor.startsWith("node/") && diskFails && reason.includes("input/output error")) return;
       const recent = crashes.filter((crash) =>
         restartsWith(actor, crash.actor) && crash.atMs > context.nowMs() - PERIOD_MS
