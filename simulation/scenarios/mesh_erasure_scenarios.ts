@@ -80,17 +80,17 @@ export const meshErasureScenarios: readonly Scenario[] = [
     workload: (world, client) => visitShop(world, client, { erased: 0.2 }),
     values: { "joiner.window": "1s", "storage.snapshots.interval": "1s" },
     forMs: 40_000,
-    faults: (random, _configuration, forMs) =>
-      moments(forMs, 3).flatMap((atMs): Fault[] => [
-        { kind: "reshardMesh", atMs, parts: "shards", to: chosen(random, [2, 3, 5, 8]) },
-        {
-          kind: "killHost",
-          // Scorers take the new replicas when these have learned as much.
-          atMs: atMs + 500 + Math.floor(random.nextFloat() * 1_500),
-          host: "learn-1",
-          power: random.nextFloat() < 0.5,
-          downMs: 8_000,
-        },
-      ]),
+    faults: (random, configuration, forMs) =>
+      moments(forMs, 3).flatMap((atMs): Fault[] => {
+        // Scorers take the new replicas when these have learned as much.
+        const killMs = atMs + 500 + Math.floor(random.nextFloat() * 1_500);
+        const power = random.nextFloat() < 0.5;
+        return [
+          { kind: "reshardMesh", atMs, parts: "shards", to: chosen(random, [2, 3, 5, 8]) },
+          ...hostsFor("trainer", configuration).map((host): Fault => (
+            { kind: "killHost", atMs: killMs, host, power, downMs: 8_000 }
+          )),
+        ];
+      }),
   },
 ];
