@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Address } from "../../../mesh/runtime/actor.ts";
 import { supervision } from "../../../simulation/checkers/supervision.ts";
 
 function watch() {
@@ -9,7 +10,7 @@ function watch() {
   });
   return {
     checker,
-    failuresAt(nowMs: number, gone: string): number {
+    failuresAt(nowMs: number, gone: Address): number {
       state.nowMs = nowMs;
       checker.actorGone?.(gone, "Error: it crashed");
       return state.failures.splice(0).length;
@@ -19,7 +20,7 @@ function watch() {
 
 Deno.test("a shard or a trainer that is gone breaks the promise from the start of a run", () => {
   const { failuresAt } = watch();
-  for (const actor of ["embedding_shard/0", "trainer/0", "joiner/0"]) {
+  for (const actor of ["embedding_shard/0", "trainer/0", "joiner/0"] as const) {
     assert.equal(failuresAt(1_000, actor), 1, actor);
   }
 });
