@@ -6,11 +6,21 @@ import { wholeSnapshots } from "../../../simulation/checkers/whole_snapshots.ts"
 /** A checker, and the promises that it has seen broken. */
 function watch() {
   const failures: string[] = [];
-  const checker = wholeSnapshots({ nowMs: () => 0, fail: (message) => failures.push(message) });
+  const clock = { nowMs: 0 };
+  const checker = wholeSnapshots({
+    nowMs: () => clock.nowMs,
+    fail: (message) => failures.push(message),
+  });
   return {
     failures,
+    clock,
+    /** The store loses a part. */
+    loses(part: string) {
+      checker.fault?.({ kind: "recoverMesh", atMs: clock.nowMs, lost: "newest" });
+      checker.blobDeleted?.(part);
+    },
     /** A snapshot of one partition becomes visible, which goes on from `offset`. */
-    stores(name: string, offset: number) {
+    stores(name: string, offset: number, isPartThere = true) {
       const checkpoint = { name: `${name}/trainer/0`, bytes: 1, checksum: 0 };
       const manifest: SnapshotManifest = {
         format: FORMAT,
@@ -26,7 +36,7 @@ function watch() {
         }],
         shards: [],
       };
-      checker.blobStored?.(checkpoint.name, new Uint8Array(checkpoint.bytes));
+      if (isPartThere) checker.blobStored?.(checkpoint.name, new Uint8Array(checkpoint.bytes));
       const text = JSON.stringify(manifest);
       checker.blobStored?.(manifestName(name), new TextEncoder().encode(text));
     },
@@ -57,5 +67,21 @@ Deno.test("after a fail-over that lost a trim, a snapshot goes on from a record 
     assert.equal(failures.length, broken, `the log begins at ${firstOffset}`);
     trims(4);
     assert.equal(failures.length, broken + 1, "a later trim counts");
+  }
+});
+
+Deno.test("only a snapshot that is being published may name a part that was just lost", () => {
+  for (
+    const [part, afterMs, broken] of [
+      ["snapshots/1/trainer/0", 999, 0],
+      ["snapshots/1/trainer/0", 1_000, 1],
+      ["snapshots/0/trainer/0", 1, 1],
+    ] as const
+  ) {
+    const { failures, clock, loses, stores } = watch();
+    loses(part);
+    clock.nowMs += afterMs;
+    stores("snapshots/1", 5, false);
+    assert.equal(failures.length, broken, `${part}, ${afterMs} ms later`);
   }
 });
