@@ -45,11 +45,9 @@ export class HostsRunError extends Error {
   constructor(hosts: readonly HostRecord[], view: Pick<RecordView, "nowMs">) {
     const leftSeconds = Math.ceil(Math.max(...hosts.map((host) => leftMs(host, view))) / 1_000);
     super(
-      `Cannot use these logs: hosts of a mesh run on them (${
-        namesOf(hosts)
-      }), and this process is ` +
-        "none of them. Stop all of them first; a host that was killed counts for " +
-        `${leftSeconds} s more. Another storage.redis.name has other logs.`,
+      `Cannot use these logs: hosts of a mesh run on them (${namesOf(hosts)}), ` +
+        "and this process is none of them. Stop all of them first; a host that was killed counts " +
+        `for ${leftSeconds} s more. Another storage.redis.name has other logs.`,
     );
   }
 }
@@ -166,10 +164,11 @@ export class OnlyProcess {
     }
     if (hosts.length > 0) {
       onWarning(
-        `Hosts of a mesh have used these logs and were not stopped (${
-          namesOf(hosts)
-        }). This process ` +
-          `waits ${PROCESS_LEASE_MS / 1_000} s for them to come back, and ends where one does.`,
+        `Hosts of a mesh have used these logs and were not stopped (${namesOf(hosts)}). ` +
+          `This process waits ${
+            PROCESS_LEASE_MS / 1_000
+          } s for them to come back, and ends where ` +
+          "one does.",
       );
     }
   }

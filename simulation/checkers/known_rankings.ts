@@ -5,6 +5,8 @@
  *     ∀ answer "unknown-ranking" on ranking r of user u:
  *         r was not answered as one to learn from, a process has died since, the event log has an
  *         erasure of u, or gateways could not reach each other
+ *
+ * Judged are requests of one event, which is all that visitors send, and of a report.
  */
 import type { Fault } from "../plan/fault.ts";
 import type { CheckerFactory } from "./checker.ts";

@@ -15,7 +15,7 @@ import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
 import type { GatewayParts } from "../../gateway/parts.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
-import { UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
+import { type SharedRankings, UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
@@ -250,6 +250,18 @@ export function gatewayFixture(parts: FixtureParts = {}) {
 
   return { app, clock, eventLog, profiles, memory, ranker, telemetry, options, post, rank, logged };
 }
+
+/** Shared rankings of a server that has none. */
+export const noSharedRankings: SharedRankings = {
+  append: () => Promise.reject(new Error("no ranking is appended")),
+  remember: () => Promise.resolve(),
+  load: () => Promise.resolve(new Map()),
+  check: () => "unknown-ranking",
+  appendOnce: () => Promise.reject(new Error("no event is of another gateway")),
+  unshared: 0,
+  givenUp: 0,
+  close() {},
+};
 
 export async function json(response: Response | Promise<Response>) {
   // deno-lint-ignore no-explicit-any -- tests compare the whole value or assert on its fields

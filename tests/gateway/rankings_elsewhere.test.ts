@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { RememberedRanking } from "../../gateway/parts.ts";
 import { RankingsUnreadError } from "../../mesh/ports/shared_rankings.ts";
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
-import { gatewayFixture, json, startMs } from "./fixture.ts";
+import { gatewayFixture, json, noSharedRankings, startMs } from "./fixture.ts";
 
 const DEADLINE_MS = 1_000;
 const click = { eventId: "e1", rankingId: "r", item: "a", action: "click" };
@@ -29,17 +29,11 @@ function beside({ loadMs = 0, unread, others }: Situation = {}) {
     clock,
     options: { deadlineMs: DEADLINE_MS },
     sharedRankings: {
-      append: () => Promise.reject(new Error("none is made")),
-      remember: () => Promise.resolve(),
+      ...noSharedRankings,
       load: async (ids) => {
         await new Promise((resolve) => void clock.schedule(loadMs, () => resolve(undefined)));
         return new Map(unread && ids.map((id) => [id, unread]));
       },
-      check: () => "unknown-ranking",
-      appendOnce: () => Promise.reject(new Error("the server knows none")),
-      unshared: 0,
-      givenUp: 0,
-      close() {},
     },
     otherGateways: {
       findRankings: (events) => Promise.resolve(events.map(() => [])),

@@ -12,7 +12,7 @@ import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import { recallFromLogs } from "../../gateway/memory/log_recall.ts";
 import { eventsAnswerSchema } from "../../gateway/schemas/events.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
-import { gatewayFixture, json, startMs } from "./fixture.ts";
+import { gatewayFixture, json, noSharedRankings, startMs } from "./fixture.ts";
 
 const purchase = { eventId: "e1", user: "u", item: "a", action: "purchase" };
 
@@ -321,16 +321,7 @@ function besideOthers(options: Partial<GatewayOptions> = {}) {
   const gateway = gatewayFixture({
     labels,
     options,
-    sharedRankings: {
-      append: () => Promise.reject(new Error("no ranking is appended")),
-      remember: () => Promise.resolve(),
-      load: () => Promise.resolve(new Map()),
-      check: () => "unknown-ranking",
-      appendOnce: () => Promise.reject(new Error("no event is of another gateway")),
-      unshared: 0,
-      givenUp: 0,
-      close() {},
-    },
+    sharedRankings: noSharedRankings,
     otherGateways: {
       checkRankings: () => assert.fail("no event names its ranking"),
       findRankings(events, _withinMs, budgetMs) {

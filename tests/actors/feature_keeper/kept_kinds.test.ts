@@ -1,12 +1,11 @@
 /** Means, sessions, histories of some values, and features by the values of a slot. */
 import assert from "node:assert/strict";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { KeptState } from "../../../actors/feature_keeper/kept_state.ts";
 import type { FeatureKeeperOptions, KeptFeature } from "../../../actors/feature_keeper/options.ts";
 import type { SlotColumn, SlotValues } from "../../../kernels/features/values_of_items.ts";
 import { SessionTimes } from "../../../actors/feature_keeper/session_times.ts";
+import { collectGarbage } from "../../collect_garbage.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -207,9 +206,7 @@ Deno.test("the counted memory is that of the heap, within a third", () => {
       span: { windowMs: HOUR },
     },
   ], { bytesMax: 2 ** 30, rankingsMax: 1e6, valuesMax: 20 });
-  setFlagsFromString("--expose-gc");
-  const gc: () => void = runInNewContext("gc");
-  gc();
+  collectGarbage();
   const before = Deno.memoryUsage().heapUsed;
   for (let i = 0; i < 60_000; i++) {
     const rankingId = `ranking-${i}`;
@@ -218,7 +215,7 @@ Deno.test("the counted memory is that of the heap, within a third", () => {
     state.takeRanking({ rankingId, user, items: [item], values: [[[1 + i % 50]]], atMs: i });
     state.takeAction({ eventId: `event-${i}`, rankingId, item, action: "click", atMs: i });
   }
-  gc();
+  collectGarbage();
   const used = Deno.memoryUsage().heapUsed - before;
   const share = state.bytes / used;
   assert.ok(share > 0.67 && share < 1.33, `${state.bytes} of ${used}`);

@@ -1,7 +1,5 @@
 /** Goal: a feed keeps nothing of the deltas that it has carried. */
 import assert from "node:assert/strict";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import type {
   EmbeddingShardMessage,
   TakeDeltas,
@@ -9,10 +7,9 @@ import type {
 import { ReplicaFeed } from "../../../actors/row_feed/replica_feed.ts";
 import type { ServingReplicaMessage } from "../../../actors/serving_replica/protocol.ts";
 import type { ActorRef, ReplyOf } from "../../../mesh/runtime/actor.ts";
+import { collectGarbage } from "../../collect_garbage.ts";
 
 Deno.test("a feed keeps no answer of its shard after the step that carried it", async () => {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
   const position = { lineage: "a", sequence: 0 };
   const answers: WeakRef<ReplyOf<TakeDeltas>>[] = [];
   const take = (): ReplyOf<TakeDeltas> => {
@@ -31,7 +28,7 @@ Deno.test("a feed keeps no answer of its shard after the step that carried it", 
   });
   for (let step = 0; step < 20; step++) assert.equal((await feed.step()).isComplete, true);
   await new Promise((resolve) => setTimeout(resolve, 0)); // a turn holds its references
-  collect();
+  collectGarbage();
   assert.equal(answers.length, 20);
   assert.deepEqual(answers.filter((each) => each.deref() !== undefined), []);
   feed.replicaStarted();

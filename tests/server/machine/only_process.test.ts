@@ -88,6 +88,13 @@ class Processes {
     };
   }
 
+  /** The store is away for some time. */
+  async goAway(forMs: number): Promise<void> {
+    this.isAway = true;
+    await this.clock.advance(forMs);
+    this.isAway = false;
+  }
+
   /** Writes the lease of a process that does not run here. */
   async write(expiresMs: number): Promise<void> {
     const process = { id: "other", machine: "m1", pid: 7, expiresMs };
@@ -122,9 +129,7 @@ Deno.test("a process waits for the lease of one that was killed, and says so", a
 Deno.test("after an absence of the store a process and hosts come back before one that starts", async () => {
   const processes = new Processes();
   const process = await processes.open();
-  processes.isAway = true;
-  await processes.clock.advance(MINUTE_MS);
-  processes.isAway = false;
+  await processes.goAway(MINUTE_MS);
   const besideProcess = processes.open();
   await processes.clock.advance(LEASE_MS);
   await assert.rejects(besideProcess, ProcessRunsError);
@@ -238,9 +243,7 @@ Deno.test("a process whose records were lost takes its lease again", async () =>
 Deno.test("a store that is away for longer than a lease changes nothing", async () => {
   const processes = new Processes();
   const process = await processes.open();
-  processes.isAway = true;
-  await processes.clock.advance(MINUTE_MS);
-  processes.isAway = false;
+  await processes.goAway(MINUTE_MS);
   await processes.clock.advance(10_000);
   await assert.rejects(join(processes), ProcessRunsError);
   await process.close();

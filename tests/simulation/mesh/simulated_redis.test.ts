@@ -165,14 +165,21 @@ Deno.test("the server tells of the placements of every kind", async () => {
   assert.deepEqual(placed.toSorted(), kinds.map((key) => `${key} restoring`).toSorted());
 });
 
-Deno.test("rankings are found by other gateways, also those made while the server was away", async () => {
-  const server = new Server();
-  const { clock, redis } = server;
+/** The rankings of two gateways on one server. */
+async function rankingsOfTwo(
+  server: Server,
+): Promise<readonly [SimulatedRankings, SimulatedRankings]> {
   const open = async () => {
     const link = server.link();
     return new SimulatedRankings(link, await server.open(undefined, { link }));
   };
-  const [own, other] = [await clock.settle(open()), await clock.settle(open())];
+  return [await server.clock.settle(open()), await server.clock.settle(open())];
+}
+
+Deno.test("rankings are found by other gateways, also those made while the server was away", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const [own, other] = await rankingsOfTwo(server);
   const ranking = { rankingId: "r1", items: [{ id: "x" }], bytes: text("r1") };
   assert.equal(await clock.settle(own.append(1, ranking)), 0);
   await clock.settle(other.load(["r1"]));
@@ -191,11 +198,7 @@ Deno.test("rankings are found by other gateways, also those made while the serve
 Deno.test("a ranking id is used once by all gateways, and an unlogged ranking gives way", async () => {
   const server = new Server();
   const { clock, redis } = server;
-  const open = async () => {
-    const link = server.link();
-    return new SimulatedRankings(link, await server.open(undefined, { link }));
-  };
-  const [one, two] = [await clock.settle(open()), await clock.settle(open())];
+  const [one, two] = await rankingsOfTwo(server);
   const append = (to: SimulatedRankings, rankingId: string, item: string) =>
     clock.settle(to.append(0, { rankingId, items: [{ id: item }], bytes: text(rankingId) }));
   const unlogged = [{ id: "x" }, { id: UNLOGGED_ITEM }];
@@ -399,11 +402,7 @@ Deno.test("an event comes behind the rankings of its process that a fail-over ha
 Deno.test("an event waits for a ranking of another gateway that a fail-over has left as unlogged", async () => {
   const server = new Server();
   const { clock, redis } = server;
-  const open = async () => {
-    const link = server.link();
-    return new SimulatedRankings(link, await server.open(undefined, { link }));
-  };
-  const [one, two] = [await clock.settle(open()), await clock.settle(open())];
+  const [one, two] = await rankingsOfTwo(server);
   const append = (rankingId: string) =>
     clock.settle(one.append(0, { rankingId, items: [{ id: "x" }], bytes: text(rankingId) }));
   await clock.settle(one.remember("r", [{ id: "x" }, { id: UNLOGGED_ITEM }]));
